@@ -1,0 +1,1 @@
+//! Backends: the only way from a recorded, permitted, authorised read to a store's rows.

@@ -1,0 +1,1 @@
+//! Domain types and refusal codes of Mountgate; no I/O, no SQL.

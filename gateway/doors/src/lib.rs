@@ -1,0 +1,1 @@
+//! Ways in: HTTP (JSON, MessagePack, NDJSON), MCP, and the admin port.

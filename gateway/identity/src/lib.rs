@@ -1,0 +1,1 @@
+//! Agents, sessions and minters: who is asking.

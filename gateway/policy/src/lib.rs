@@ -1,0 +1,1 @@
+//! The Wasm host: admission, compiled cache, instances, calls.

@@ -1,0 +1,1 @@
+//! Parse, resolve and enforce SQL; no I/O.

@@ -1,0 +1,1 @@
+//! The gateway between AI agents and the stores that they ask for data.

@@ -1,0 +1,1 @@
+//! Write Mountgate policies in Rust.

@@ -1,0 +1,1 @@
+//! Bundled policy: grants the ceiling as it is.

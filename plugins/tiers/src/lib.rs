@@ -1,0 +1,1 @@
+//! Bundled policy: narrows the ceiling by claims.
