@@ -1,1 +1,39 @@
-//! Domain types and refusal codes of Mountgate; no I/O, no SQL.
+//! Domain types of Mountgate: what is asked (`Touch`), what may come back (`Ceiling`, `Verdict`, `Scope`),
+//! who asks (`Caller`), and how a refusal is told (`Refusal`).
+//!
+//! This crate does no I/O and deliberately knows no SQL, no Wasm and no protocol: a store of documents must fit
+//! behind the same types.
+
+pub mod caller;
+pub mod catalogue;
+pub mod ceiling;
+pub mod digest;
+pub mod filter;
+pub mod hours;
+pub mod limits;
+pub mod mask;
+pub mod names;
+pub mod refusal;
+pub mod request;
+pub mod scope;
+pub mod touch;
+pub mod value;
+pub mod verdict;
+
+pub use caller::{Caller, ClaimValue, Claims, Door, Principal};
+pub use catalogue::{Catalogue, ColumnInfo, RelationInfo};
+pub use ceiling::{Ceiling, CeilingColumn, RelationCeiling};
+pub use digest::Digest;
+pub use filter::{CompareOp, Filter, Node};
+pub use hours::Hours;
+pub use limits::{LimitKey, Limits, Rate};
+pub use mask::{DatePart, Mask};
+pub use names::{
+    AgentName, BackendName, ClaimName, ColumnName, MinterName, MountName, PolicyName, RelationName, SessionId,
+};
+pub use refusal::{Code, Kind, Refusal};
+pub use request::{DecisionRequest, RequestTime};
+pub use scope::{Scope, ScopedColumn, ScopedRelation};
+pub use touch::{Predicate, PredicateValue, RelationTouch, Touch, Use, Uses, Verb};
+pub use value::{ColumnType, Value};
+pub use verdict::{Grant, RelationGrant, Verdict};

@@ -1,0 +1,48 @@
+//! What a backend says of its own relations. Held inside the gateway; agents see the scope's part of it only.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{ColumnName, ColumnType, RelationName};
+
+/// A column as the store has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ColumnInfo {
+    /// The name, spelt as the store spells it.
+    pub name: ColumnName,
+    /// The type.
+    pub ty: ColumnType,
+    /// The store's own name of the type (`int4`, `varchar`, `NUMERIC(10,2)`), for casts and for people.
+    pub store_type: String,
+    /// Whether text equality in the store may hold between different bytes (case-blind or padded comparison), so
+    /// that a filter must force a bytewise comparison.
+    pub loose_equality: bool,
+}
+
+/// A relation as the store has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RelationInfo {
+    /// The schema (`main`, `public`) that holds it.
+    pub schema: String,
+    /// Its name within the schema.
+    pub name: String,
+    /// Its columns, in the store's order.
+    pub columns: Vec<ColumnInfo>,
+    /// The columns of its primary key, empty where there is none.
+    pub key: Vec<ColumnName>,
+}
+
+impl RelationInfo {
+    /// The column of that name, exactly spelt.
+    pub fn column(&self, name: &ColumnName) -> Option<&ColumnInfo> {
+        self.columns.iter().find(|column| &column.name == name)
+    }
+}
+
+/// The relations of a store that a mount names.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Catalogue {
+    /// By the name that the mount uses.
+    pub relations: BTreeMap<RelationName, RelationInfo>,
+}

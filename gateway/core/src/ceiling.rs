@@ -1,0 +1,199 @@
+//! The ceiling: the whole of a mount's file, joined with what the backend says of its relations. Enforced by the
+//! gateway whatever a policy says.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::{
+    AgentName, Catalogue, ColumnName, ColumnType, Filter, Hours, LimitKey, Limits, Mask, RelationInfo, RelationName,
+};
+
+/// A column that the mount's agents may see.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CeilingColumn {
+    /// The column.
+    pub name: ColumnName,
+    /// Its type in the store.
+    pub store_type: ColumnType,
+    /// Its type as agents see it, after the masks.
+    pub ty: ColumnType,
+    /// The masks, applied in order.
+    pub masks: Vec<Mask>,
+}
+
+/// A relation that the mount's agents may see, and how much of it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RelationCeiling {
+    /// Where it is in the store, with all of its columns, hidden ones too.
+    #[serde(skip)]
+    pub store: RelationInfo,
+    /// The columns that agents see, in the store's order.
+    pub columns: Vec<CeilingColumn>,
+    /// The rows that agents see. It may name hidden columns: the operator wrote it.
+    pub filter: Option<Filter>,
+}
+
+impl RelationCeiling {
+    /// The visible column of that name.
+    pub fn column(&self, name: &ColumnName) -> Option<&CeilingColumn> {
+        self.columns.iter().find(|column| &column.name == name)
+    }
+}
+
+/// The ceiling of a mount.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ceiling {
+    relations: BTreeMap<RelationName, RelationCeiling>,
+    /// The agents that the mount serves.
+    pub agents: Vec<AgentName>,
+    /// The mount's limits.
+    pub limits: Limits,
+    /// Whose use is counted together.
+    pub per: LimitKey,
+    /// When the mount serves.
+    pub hours: Option<Hours>,
+    /// The first moment at which it no longer serves, in milliseconds since 1970-01-01T00:00Z.
+    pub expires_ms: Option<i64>,
+}
+
+/// A relation of a mount as its file declares it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RelationDeclaration {
+    /// The visible columns.
+    pub columns: Vec<ColumnName>,
+    /// Masks of visible columns.
+    pub masks: BTreeMap<ColumnName, Mask>,
+    /// The rows.
+    pub filter: Option<Filter>,
+}
+
+/// Why a declaration does not fit the backend. `place` is the path of the key in the mount's file.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct CeilingError {
+    /// The key at fault, as a path: `["tables", "orders", "columns"]`.
+    pub place: Vec<String>,
+    /// The value at fault, where one value of a list is (for pointing at it).
+    pub culprit: Option<String>,
+    /// What is wrong, with the likely spelling where there is one.
+    pub message: String,
+}
+
+impl Ceiling {
+    /// Joins declared relations with the backend's catalogue.
+    ///
+    /// # Errors
+    /// Every relation or column that the backend lacks, every mask and filter that does not fit.
+    pub fn build(
+        declared: &BTreeMap<RelationName, RelationDeclaration>,
+        catalogue: &Catalogue,
+        agents: Vec<AgentName>,
+        limits: Limits,
+        per: LimitKey,
+        hours: Option<Hours>,
+        expires_ms: Option<i64>,
+    ) -> Result<Self, Vec<CeilingError>> {
+        let mut errors = Vec::new();
+        let mut relations = BTreeMap::new();
+        for (name, declaration) in declared {
+            let place = |tail: &[&str]| {
+                ["tables", name.as_str()].iter().chain(tail).map(|part| (*part).to_owned()).collect::<Vec<_>>()
+            };
+            let Some(info) = catalogue.relations.get(name) else {
+                errors.push(CeilingError {
+                    place: place(&[]),
+                    culprit: None,
+                    message: format!("the backend has no relation `{name}`"),
+                });
+                continue;
+            };
+            let unknown = |column: &ColumnName, key: &str| CeilingError {
+                place: place(&[key]),
+                culprit: Some(column.to_string()),
+                message: match likely(column.as_str(), info.columns.iter().map(|c| c.name.as_str())) {
+                    Some(near) => format!("`{name}` has no column `{column}`; did you mean `{near}`?"),
+                    None => format!("`{name}` has no column `{column}`"),
+                },
+            };
+            for column in &declaration.columns {
+                if info.column(column).is_none() {
+                    errors.push(unknown(column, "columns"));
+                }
+            }
+            for column in declaration.masks.keys() {
+                if info.column(column).is_none() {
+                    errors.push(unknown(column, "masks"));
+                } else if !declaration.columns.contains(column) {
+                    errors.push(CeilingError {
+                        place: place(&["masks"]),
+                        culprit: Some(column.to_string()),
+                        message: format!("`{column}` has a mask but is not among `columns` of `{name}`: a mask of a hidden column does nothing"),
+                    });
+                }
+            }
+            let mut columns = Vec::new();
+            for column in &info.columns {
+                if !declaration.columns.contains(&column.name) {
+                    continue;
+                }
+                let masks: Vec<Mask> = declaration.masks.get(&column.name).cloned().into_iter().collect();
+                match masked_type(&column.ty, &masks) {
+                    Ok(ty) => columns.push(CeilingColumn {
+                        name: column.name.clone(),
+                        store_type: column.ty.clone(),
+                        ty,
+                        masks,
+                    }),
+                    Err(error) => errors.push(CeilingError {
+                        place: place(&["masks", column.name.as_str()]),
+                        culprit: None,
+                        message: format!("column `{}` of `{name}`: {error}", column.name),
+                    }),
+                }
+            }
+            if let Some(filter) = &declaration.filter {
+                let column_type = |column: &ColumnName| info.column(column).map(|c| c.ty.clone());
+                if let Err(error) = filter.check(&column_type) {
+                    let message = match &error {
+                        crate::filter::FilterError::Column(column) => unknown(column, "filter").message,
+                        other => format!("filter of `{name}`: {other}"),
+                    };
+                    errors.push(CeilingError { place: place(&["filter"]), culprit: None, message });
+                }
+            }
+            relations.insert(
+                name.clone(),
+                RelationCeiling { store: info.clone(), columns, filter: declaration.filter.clone() },
+            );
+        }
+        if errors.is_empty() { Ok(Self { relations, agents, limits, per, hours, expires_ms }) } else { Err(errors) }
+    }
+
+    /// The relation of that name.
+    pub fn relation(&self, name: &RelationName) -> Option<&RelationCeiling> {
+        self.relations.get(name)
+    }
+
+    /// Every relation, by name.
+    pub fn relations(&self) -> &BTreeMap<RelationName, RelationCeiling> {
+        &self.relations
+    }
+}
+
+/// The type of a column of type `input` under the masks, in order.
+///
+/// # Errors
+/// Where a mask does not fit.
+pub fn masked_type(input: &ColumnType, masks: &[Mask]) -> Result<ColumnType, crate::mask::MaskError> {
+    masks.iter().try_fold(input.clone(), |ty, mask| mask.output_type(&ty))
+}
+
+/// The candidate that `text` most likely meant, where one is near enough.
+pub fn likely<'a>(text: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    candidates
+        .map(|candidate| (strsim::damerau_levenshtein(&text.to_lowercase(), &candidate.to_lowercase()), candidate))
+        .filter(|(distance, candidate)| *distance <= 2.max(candidate.len() / 3))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}

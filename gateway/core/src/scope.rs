@@ -1,0 +1,221 @@
+//! The scope: what the ceiling and the verdict together leave of each touched relation.
+//!
+//! [`Scope::narrow`] is the only constructor, and it can only narrow.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::{
+    Ceiling, ColumnName, ColumnType, Filter, Grant, Mask, RelationCeiling, RelationInfo, RelationName, Touch,
+    ceiling::masked_type,
+};
+
+/// A column in scope.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ScopedColumn {
+    /// The column.
+    pub name: ColumnName,
+    /// Its type in the store.
+    pub store_type: ColumnType,
+    /// Its type after the masks.
+    pub ty: ColumnType,
+    /// How many of `masks` are the ceiling's: a policy's filter sees the column under these.
+    pub ceiling_masks: usize,
+    /// All masks, in order: the ceiling's, then the policy's.
+    pub masks: Vec<Mask>,
+}
+
+/// A relation in scope.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ScopedRelation {
+    /// Where it is in the store, with all of its columns.
+    #[serde(skip)]
+    pub store: RelationInfo,
+    /// The columns in scope, in the store's order.
+    pub columns: Vec<ScopedColumn>,
+    /// Filters over the store's own values (the ceiling's), all of which hold.
+    pub base_filters: Vec<Filter>,
+    /// Filters over the ceiling's output (the policy's), all of which hold.
+    pub filters: Vec<Filter>,
+    /// What each column visible under the ceiling looks like to `filters`: its masks there.
+    #[serde(skip)]
+    pub visible_to_filters: BTreeMap<ColumnName, (ColumnType, Vec<Mask>)>,
+}
+
+impl ScopedRelation {
+    /// The column in scope of that name.
+    pub fn column(&self, name: &ColumnName) -> Option<&ScopedColumn> {
+        self.columns.iter().find(|column| &column.name == name)
+    }
+
+    /// Whether some rows may be out of scope.
+    pub fn is_filtered(&self) -> bool {
+        !self.base_filters.is_empty() || !self.filters.is_empty()
+    }
+}
+
+/// Why a verdict is the policy's fault.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ScopeError {
+    /// A relation that the ceiling does not have.
+    #[error("the policy grants relation `{0}`, which the mount's ceiling does not have")]
+    Relation(RelationName),
+    /// A column that the ceiling does not show.
+    #[error("the policy grants column `{column}` of `{relation}`, which the mount's ceiling does not show")]
+    Column {
+        /// The relation.
+        relation: RelationName,
+        /// The column.
+        column: ColumnName,
+    },
+    /// A filter that does not fit what policies may see.
+    #[error("the policy's filter on `{relation}`: {why}")]
+    Filter {
+        /// The relation.
+        relation: RelationName,
+        /// Why.
+        why: String,
+    },
+    /// A mask that does not fit.
+    #[error("the policy's mask on `{relation}`.`{column}`: {why}")]
+    Mask {
+        /// The relation.
+        relation: RelationName,
+        /// The column.
+        column: ColumnName,
+        /// Why.
+        why: String,
+    },
+    /// A column named twice.
+    #[error("the policy grants column `{column}` of `{relation}` twice")]
+    Twice {
+        /// The relation.
+        relation: RelationName,
+        /// The column.
+        column: ColumnName,
+    },
+}
+
+/// The scope of one request. INVARIANT: every relation, column, row and value in it is within the ceiling it was
+/// narrowed from.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Scope {
+    relations: BTreeMap<RelationName, ScopedRelation>,
+}
+
+impl Scope {
+    /// The ceiling ∩ the grant, for the relations that are touched. A touched relation that is not granted is
+    /// absent: resolving against the scope then refuses it as one that does not exist.
+    ///
+    /// # Errors
+    /// Where the grant reaches past the ceiling: the policy's fault, and a deny.
+    pub fn narrow(ceiling: &Ceiling, touch: &Touch, grant: &Grant) -> Result<Self, ScopeError> {
+        let mut relations = BTreeMap::new();
+        match grant {
+            Grant::Ceiling => {
+                for touched in &touch.relations {
+                    if let Some(relation) = ceiling.relation(&touched.relation) {
+                        relations.insert(touched.relation.clone(), as_it_is(relation));
+                    }
+                }
+            }
+            Grant::Narrowed(granted) => {
+                // Every relation granted is checked, the untouched too: a verdict past the ceiling is a fault
+                // whatever this request asks for.
+                for (name, grant) in granted {
+                    let Some(relation) = ceiling.relation(name) else {
+                        return Err(ScopeError::Relation(name.clone()));
+                    };
+                    let scoped = narrow_relation(name, relation, grant)?;
+                    if touch.relations.iter().any(|touched| &touched.relation == name) {
+                        relations.insert(name.clone(), scoped);
+                    }
+                }
+            }
+        }
+        Ok(Self { relations })
+    }
+
+    /// The relation of that name.
+    pub fn relation(&self, name: &RelationName) -> Option<&ScopedRelation> {
+        self.relations.get(name)
+    }
+
+    /// Every relation in scope, by name.
+    pub fn relations(&self) -> &BTreeMap<RelationName, ScopedRelation> {
+        &self.relations
+    }
+}
+
+fn visible(relation: &RelationCeiling) -> BTreeMap<ColumnName, (ColumnType, Vec<Mask>)> {
+    relation.columns.iter().map(|c| (c.name.clone(), (c.ty.clone(), c.masks.clone()))).collect()
+}
+
+fn as_it_is(relation: &RelationCeiling) -> ScopedRelation {
+    ScopedRelation {
+        store: relation.store.clone(),
+        columns: relation
+            .columns
+            .iter()
+            .map(|column| ScopedColumn {
+                name: column.name.clone(),
+                store_type: column.store_type.clone(),
+                ty: column.ty.clone(),
+                ceiling_masks: column.masks.len(),
+                masks: column.masks.clone(),
+            })
+            .collect(),
+        base_filters: relation.filter.iter().flat_map(Filter::conjuncts).collect(),
+        filters: vec![],
+        visible_to_filters: visible(relation),
+    }
+}
+
+fn narrow_relation(
+    name: &RelationName,
+    relation: &RelationCeiling,
+    grant: &crate::RelationGrant,
+) -> Result<ScopedRelation, ScopeError> {
+    let mut scoped = as_it_is(relation);
+    for (index, (column, _)) in grant.columns.iter().enumerate() {
+        if relation.column(column).is_none() {
+            return Err(ScopeError::Column { relation: name.clone(), column: column.clone() });
+        }
+        if grant.columns.iter().take(index).any(|(other, _)| other == column) {
+            return Err(ScopeError::Twice { relation: name.clone(), column: column.clone() });
+        }
+    }
+    let mut columns = Vec::with_capacity(grant.columns.len());
+    for column in scoped.columns {
+        let Some((_, masks)) = grant.columns.iter().find(|(granted, _)| granted == &column.name) else { continue };
+        // The ceiling's masks come first, whatever the verdict says; what repeats them is not applied twice.
+        let further = masks.strip_prefix(column.masks.as_slice()).unwrap_or(masks);
+        let masks: Vec<Mask> = column.masks.iter().chain(further).cloned().collect();
+        let ty = masked_type(&column.store_type, &masks).map_err(|error| ScopeError::Mask {
+            relation: name.clone(),
+            column: column.name.clone(),
+            why: error.to_string(),
+        })?;
+        columns.push(ScopedColumn { ty, masks, ..column });
+    }
+    scoped.columns = columns;
+    let seen = visible(relation);
+    let column_type = |column: &ColumnName| seen.get(column).map(|(ty, _)| ty.clone());
+    for conjunct in grant.filter.iter().flat_map(Filter::conjuncts) {
+        // A conjunct that the ceiling's filter has too is enforced already, on the store's own values. It is not
+        // checked against what policies see: a ceiling's filter may name hidden columns.
+        if scoped.base_filters.contains(&conjunct) {
+            continue;
+        }
+        conjunct
+            .check(&column_type)
+            .map_err(|error| ScopeError::Filter { relation: name.clone(), why: error.to_string() })?;
+        scoped.filters.push(conjunct);
+    }
+    scoped.visible_to_filters = seen;
+    Ok(scoped)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,104 @@
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+use std::collections::BTreeMap;
+
+use super::{Scope, ScopeError};
+use crate::{
+    Catalogue, Ceiling, ColumnInfo, ColumnName, ColumnType, CompareOp, Filter, Grant, LimitKey, Limits, Mask, Node,
+    RelationGrant, RelationInfo, RelationName, RelationTouch, Touch, Value, Verb, ceiling::RelationDeclaration,
+};
+
+fn eq(column: &str, value: Node) -> Filter {
+    Filter::new(vec![Node::Column(column.into()), value, Node::Compare { op: CompareOp::Eq, left: 0, right: 1 }])
+        .unwrap()
+}
+
+fn ceiling() -> Ceiling {
+    let column = |name: &str, ty| ColumnInfo { name: name.into(), ty, store_type: "x".into(), loose_equality: false };
+    let store = RelationInfo {
+        schema: "main".into(),
+        name: "customers".into(),
+        columns: vec![
+            column("id", ColumnType::Integer),
+            column("tenant", ColumnType::Integer),
+            column("email", ColumnType::Text),
+            column("salary", ColumnType::Integer),
+        ],
+        key: vec!["id".into()],
+    };
+    let declaration = RelationDeclaration {
+        columns: vec!["id".into(), "email".into()],
+        masks: [(ColumnName::from("email"), Mask::Hash)].into(),
+        filter: Some(eq("tenant", Node::Claim("tenant".into()))),
+    };
+    Ceiling::build(
+        &[(RelationName::from("customers"), declaration)].into(),
+        &Catalogue { relations: [(RelationName::from("customers"), store)].into() },
+        vec![],
+        Limits::default(),
+        LimitKey::Agent,
+        None,
+        None,
+    )
+    .unwrap()
+}
+
+fn touch() -> Touch {
+    Touch {
+        verb: Verb::Read,
+        relations: vec![RelationTouch { relation: "customers".into(), columns: vec![], references: 1 }],
+        predicates: vec![],
+    }
+}
+
+fn grant(columns: &[(&str, &[Mask])], filter: Option<Filter>) -> Grant {
+    let columns = columns.iter().map(|(name, masks)| ((*name).into(), masks.to_vec())).collect();
+    Grant::Narrowed(BTreeMap::from([("customers".into(), RelationGrant { columns, filter })]))
+}
+
+fn narrow(grant: &Grant) -> Result<Scope, ScopeError> {
+    Scope::narrow(&ceiling(), &touch(), grant)
+}
+
+#[test]
+fn reaching_past_the_ceiling_is_an_error() {
+    for (bad, says) in [
+        (grant(&[("salary", &[])], None), "salary"),
+        (grant(&[("nosuch", &[])], None), "nosuch"),
+        (grant(&[("id", &[]), ("id", &[])], None), "twice"),
+        // A filter on a hidden column tells the column through the rows that stay.
+        (grant(&[("id", &[])], Some(eq("salary", Node::Literal(Value::Integer(1))))), "salary"),
+        (grant(&[("id", &[])], Some(eq("tenant", Node::Literal(Value::Integer(1))))), "tenant"),
+        (grant(&[("id", &[Mask::Partial { first: 1, last: 1, fill: "*".into() }])], None), "partial"),
+        (Grant::Narrowed(BTreeMap::from([("staff".into(), RelationGrant { columns: vec![], filter: None })])), "staff"),
+    ] {
+        let error = narrow(&bad).expect_err(says);
+        assert!(error.to_string().contains(says), "{error}");
+    }
+}
+
+#[test]
+fn a_mask_of_the_ceiling_stays_and_is_not_applied_twice() {
+    let masks = |grant: &Grant| narrow(grant).unwrap().relation(&"customers".into()).unwrap().columns[0].masks.clone();
+    let partial = Mask::Partial { first: 1, last: 1, fill: "*".into() };
+    assert_eq!(masks(&grant(&[("email", &[])], None)), [Mask::Hash]);
+    assert_eq!(masks(&grant(&[("email", &[Mask::Hash])], None)), [Mask::Hash]);
+    assert_eq!(masks(&grant(&[("email", &[partial.clone()])], None)), [Mask::Hash, partial.clone()]);
+    assert_eq!(masks(&grant(&[("email", &[Mask::Hash, partial.clone()])], None)), [Mask::Hash, partial]);
+}
+
+#[test]
+fn filters_are_added_and_the_ceilings_stay() {
+    let scope = narrow(&grant(&[("id", &[])], Some(eq("id", Node::Literal(Value::Integer(7)))))).unwrap();
+    let relation = scope.relation(&"customers".into()).unwrap();
+    assert_eq!(relation.base_filters, [eq("tenant", Node::Claim("tenant".into()))]);
+    assert_eq!(relation.filters, [eq("id", Node::Literal(Value::Integer(7)))]);
+    // What the policy repeats of the ceiling, hidden columns and all, changes nothing.
+    let repeated = eq("tenant", Node::Claim("tenant".into())).and(eq("id", Node::Literal(Value::Integer(7)))).unwrap();
+    assert_eq!(narrow(&grant(&[("id", &[])], Some(repeated))).unwrap(), scope);
+}
+
+#[test]
+fn a_relation_that_is_not_granted_is_not_in_scope() {
+    let scope = narrow(&Grant::Narrowed(BTreeMap::new())).unwrap();
+    assert!(scope.relation(&RelationName::from("customers")).is_none());
+}
