@@ -53,6 +53,28 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// What holds where a mount's file is silent: 10,000 rows, 16 MiB, 10 s, 16 requests at once; no rates.
+    pub fn defaults() -> Self {
+        Self {
+            max_rows: Some(10_000),
+            max_bytes: Some(16 << 20),
+            timeout_ms: Some(10_000),
+            concurrency: Some(16),
+            ..Self::default()
+        }
+    }
+
+    /// These limits, with `defaults` where they are silent on a cap. Unlike [`Limits::tighten`] it may raise a cap
+    /// above the default: only for what the operator wrote.
+    #[must_use]
+    pub fn or(mut self, defaults: &Self) -> Self {
+        self.max_rows = self.max_rows.or(defaults.max_rows);
+        self.max_bytes = self.max_bytes.or(defaults.max_bytes);
+        self.timeout_ms = self.timeout_ms.or(defaults.timeout_ms);
+        self.concurrency = self.concurrency.or(defaults.concurrency);
+        self
+    }
+
     /// Both at once: the smaller of each cap, all of the rates.
     pub fn tighten(&self, other: &Self) -> Self {
         Self {

@@ -1,1 +1,20 @@
-//! The way of a request: identity, gate, parse, resolve, decide, enforce, limits, ledger, backend.
+//! The way of a request: identity ─▶ gate ─▶ parse ─▶ resolve ─▶ decide ─▶ enforce ─▶ limits ─▶ ledger ─▶ backend.
+//!
+//! Every door goes through here, and here only. This crate knows every type on the way and no protocol: no HTTP, no
+//! JSON of requests, no TOML.
+
+pub mod api;
+mod decide;
+mod describe;
+mod gateway;
+mod generation;
+mod health;
+mod known;
+mod metrics;
+mod mount;
+
+pub use api::*;
+pub use gateway::{Entered, Gateway, Parts};
+pub use generation::Generation;
+pub use health::Health;
+pub use mount::{Assigned, Mount, MountSpec};

@@ -1,0 +1,528 @@
+//! The middle: one way for every door.
+
+use std::{
+    sync::Arc,
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
+
+use arc_swap::ArcSwap;
+use mountgate_core::{
+    Caller, Code, ColumnType, DecisionRequest, Digest, Door, LimitKey, MountName, Rate, Refusal, Value, Verdict,
+};
+use mountgate_identity::{Credential, Identity};
+use mountgate_ledger::{
+    AdminRecord, CapsRecord, DecisionId, DecisionRecord, Durability, Ledger, LedgerError, Outcome, Recorded,
+    RefusalRecord, applied_masks,
+};
+use mountgate_limits::{BudgetKey, GateKey, Gated, Limiter, Permitted};
+
+use crate::{
+    Explanation, Generation, Mint, Minted, Mount, Query, Read, Refused, Reply, ReplyCaps, ReplyColumn,
+    decide::{Decided, Failed, Question},
+    describe::explained,
+    known::{Known, Planned, Unplanned},
+    metrics::Metrics,
+};
+
+/// The longest purpose, in characters.
+const PURPOSE: usize = 500;
+
+/// What a gateway is made of.
+pub struct Parts {
+    /// Who may ask.
+    pub identity: Identity,
+    /// The record.
+    pub ledger: Ledger,
+    /// How often a caller may ask at all, before anything is parsed.
+    pub gate: Rate,
+    /// Mounts and policies.
+    pub generation: Generation,
+    /// What an operator should know: walls not built, unsigned plugins.
+    pub warnings: Vec<String>,
+}
+
+/// The gateway. Cloning it clones a handle.
+#[derive(Clone)]
+pub struct Gateway(Arc<Inner>);
+
+struct Inner {
+    identity: Identity,
+    limiter: Limiter,
+    ledger: Ledger,
+    gate: Rate,
+    generation: ArcSwap<Generation>,
+    warnings: ArcSwap<Vec<String>>,
+    metrics: Metrics,
+    started: Instant,
+}
+
+/// A caller who is authenticated and within the gate's rate. [`Gateway::enter`] is the only constructor.
+pub struct Entered {
+    caller: Caller,
+    door: Door,
+    since: Instant,
+    _gated: Gated,
+}
+
+impl Entered {
+    /// The caller.
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// The door.
+    pub fn door(&self) -> Door {
+        self.door
+    }
+}
+
+impl Gateway {
+    /// Puts a gateway together.
+    pub fn new(parts: Parts) -> Self {
+        let metrics = Metrics::new();
+        metrics.generation(parts.generation.number());
+        Self(Arc::new(Inner {
+            identity: parts.identity,
+            limiter: Limiter::new(),
+            ledger: parts.ledger,
+            gate: parts.gate,
+            generation: ArcSwap::from_pointee(parts.generation),
+            warnings: ArcSwap::from_pointee(parts.warnings),
+            metrics,
+            started: Instant::now(),
+        }))
+    }
+
+    /// The generation in force.
+    pub fn generation(&self) -> Arc<Generation> {
+        self.0.generation.load_full()
+    }
+
+    /// Puts another generation in force, whole. Requests under way finish on theirs.
+    pub fn swap(&self, generation: Generation, warnings: Vec<String>) {
+        self.0.metrics.generation(generation.number());
+        self.0.warnings.store(Arc::new(warnings));
+        self.0.generation.store(Arc::new(generation));
+    }
+
+    /// Who may ask.
+    pub fn identity(&self) -> &Identity {
+        &self.0.identity
+    }
+
+    /// The record.
+    pub fn ledger(&self) -> &Ledger {
+        &self.0.ledger
+    }
+
+    pub(crate) fn limiter(&self) -> &Limiter {
+        &self.0.limiter
+    }
+
+    pub(crate) fn warnings(&self) -> Arc<Vec<String>> {
+        self.0.warnings.load_full()
+    }
+
+    pub(crate) fn metrics_registry(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    pub(crate) fn started(&self) -> Instant {
+        self.0.started
+    }
+
+    /// Identity, then the gate: the rate of the caller, before anything is parsed.
+    ///
+    /// # Errors
+    /// A token that is missing, unknown, expired or revoked (one answer for all), one that is a minter's, or a
+    /// caller above the gate's rate. The first is counted and not recorded: a flood of it must not fill the ledger.
+    pub fn enter(&self, token: Option<&str>, door: Door) -> Result<Entered, Refused> {
+        let since = Instant::now();
+        let caller = match self.authenticate(token)? {
+            Credential::Caller(caller) => caller,
+            Credential::Minter(minter) => {
+                self.0.metrics.refused(door, Code::NotPermitted);
+                return Err(Refusal::new(
+                    Code::NotPermitted,
+                    format!("minter `{}` mints sessions and reads nothing", minter.name()),
+                )
+                .hint("use an agent's key or a session's token")
+                .into());
+            }
+        };
+        let key = GateKey::from(&caller);
+        match self.0.limiter.gate(&key, self.0.gate, since) {
+            Ok(gated) => Ok(Entered { caller, door, since, _gated: gated }),
+            Err(refusal) => {
+                self.0.metrics.refused(door, refusal.code);
+                Err(refusal.into())
+            }
+        }
+    }
+
+    fn authenticate(&self, token: Option<&str>) -> Result<Credential, Refused> {
+        let unauthenticated = || {
+            self.0.metrics.unauthenticated();
+            Refusal::new(Code::Unauthenticated, "the token is missing, unknown, expired or revoked")
+                .hint("send `Authorization: Bearer <token>` with an agent's key or a session's token")
+        };
+        let token = token.ok_or_else(unauthenticated)?;
+        self.0.identity.authenticate(token, now_ms()).map_err(|reason| {
+            tracing::info!(%reason, "unauthenticated");
+            unauthenticated().into()
+        })
+    }
+
+    /// A minter's wish for a session.
+    ///
+    /// # Errors
+    /// A token that is no minter's, or a wish beyond what the minter may.
+    pub fn mint(&self, token: Option<&str>, mint: &Mint) -> Result<Minted, Refused> {
+        let minter = match self.authenticate(token)? {
+            Credential::Minter(minter) => minter,
+            Credential::Caller(caller) => {
+                self.0.metrics.refused(Door::Http, Code::NotPermitted);
+                return Err(Refusal::new(
+                    Code::NotPermitted,
+                    format!("agent `{}` cannot mint sessions: an agent must not widen its own scope", caller.agent),
+                )
+                .hint("sessions are minted with a minter's token, by the agent's own back end")
+                .into());
+            }
+        };
+        self.0.limiter.gate(&GateKey::Minter(minter.name().clone()), self.0.gate, Instant::now())?;
+        let minted = self.0.identity.mint_session(&minter, &mint.agent, &mint.claims, mint.ttl_seconds, now_ms())?;
+        // The act is recorded before the token leaves.
+        self.0
+            .ledger
+            .admin(&AdminRecord {
+                time_ms: now_ms(),
+                act: "session.mint",
+                who: minter.name().as_str(),
+                details: serde_json::json!({
+                    "agent": mint.agent,
+                    "session": minted.session,
+                    "claims": mint.claims,
+                    "until_ms": minted.until_ms,
+                }),
+            })
+            .map_err(unrecorded)?;
+        Ok(minted)
+    }
+
+    /// A statement, on its whole way.
+    ///
+    /// # Errors
+    /// Every refusal of the way, each recorded.
+    pub async fn query(&self, entered: &Entered, query: Query) -> Result<Reply, Refused> {
+        let source = Source::Text { text: &query.sql, params: &query.params };
+        self.answer(entered, &query.mount, source, query.purpose.as_deref()).await
+    }
+
+    /// A read without SQL, on the same way.
+    ///
+    /// # Errors
+    /// Every refusal of the way, each recorded.
+    pub async fn read(&self, entered: &Entered, read: Read) -> Result<Reply, Refused> {
+        self.answer(entered, &read.mount, Source::Read(&read.read), read.purpose.as_deref()).await
+    }
+
+    async fn answer(
+        &self,
+        entered: &Entered,
+        name: &MountName,
+        source: Source<'_>,
+        purpose: Option<&str>,
+    ) -> Result<Reply, Refused> {
+        let generation = self.generation();
+        let mut trail = Trail::begin(name, &source);
+        let result = self.run(entered, &generation, name, &source, purpose, &mut trail).await;
+        match result {
+            Ok(reply) => {
+                self.0.metrics.answered(entered.door, entered.since.elapsed());
+                Ok(reply)
+            }
+            Err(refusal) => Err(self.refuse(entered, &generation, &trail, refusal)),
+        }
+    }
+
+    async fn run(
+        &self,
+        entered: &Entered,
+        generation: &Generation,
+        name: &MountName,
+        source: &Source<'_>,
+        purpose: Option<&str>,
+        trail: &mut Trail,
+    ) -> Result<Reply, Refusal> {
+        let mount = generation.mount(&entered.caller, name)?;
+        let Ready { known, params, planned, decided, .. } = self.ready(entered, mount, source, purpose, trail)?;
+        // enforce ─▶ limits ─▶ ledger ─▶ backend: each takes what the one before it made.
+        let authorized = planned.plan.authorize(&params, &entered.caller.claims, mount.spec.mask_keys.as_ref())?;
+        let permitted = self.permit(mount, entered, &decided, authorized)?;
+        let caps = ReplyCaps::from(permitted.caps());
+        let recorded = self.record(permitted, generation, &known, &params, &planned, &decided, caps, trail).await?;
+        trail.recorded = true;
+        let answer = mount.spec.backend.read(recorded).await?;
+        let columns = planned
+            .plan
+            .columns()
+            .iter()
+            .zip(answer.columns())
+            .map(|(column, store)| ReplyColumn {
+                name: column.name.clone(),
+                ty: column.ty.as_ref().unwrap_or(&store.ty).label(),
+                masks: column.masks.iter().map(|mask| (*mask).to_owned()).collect(),
+            })
+            .collect();
+        Ok(Reply { decision_id: trail.id.to_string(), columns, answer, caps })
+    }
+
+    /// How a statement would fare: decided, limited and recorded as if it ran, and not run.
+    ///
+    /// # Errors
+    /// Every refusal that the statement itself would meet before the backend.
+    pub async fn explain(&self, entered: &Entered, query: Query) -> Result<Explanation, Refused> {
+        let generation = self.generation();
+        let source = Source::Text { text: &query.sql, params: &query.params };
+        let mut trail = Trail::begin(&query.mount, &source);
+        let result = async {
+            let mount = generation.mount(&entered.caller, &query.mount)?;
+            let Ready { known, params, planned, decided, .. } =
+                self.ready(entered, mount, &source, query.purpose.as_deref(), &mut trail)?;
+            let permitted = self.permit(mount, entered, &decided, ())?;
+            let caps = ReplyCaps::from(permitted.caps());
+            let recorded =
+                self.record(permitted, &generation, &known, &params, &planned, &decided, caps, &trail).await?;
+            trail.recorded = true;
+            let (permitted, completion) = recorded.into_parts();
+            permitted.into_parts().1.settle(0, 0);
+            completion.finish(Outcome::explained());
+            Ok(Explanation {
+                decision_id: trail.id.to_string(),
+                verdict: "allow",
+                columns: planned
+                    .plan
+                    .columns()
+                    .iter()
+                    .map(|column| ReplyColumn {
+                        name: column.name.clone(),
+                        ty: column.ty.as_ref().map_or_else(|| "any".to_owned(), ColumnType::label),
+                        masks: column.masks.iter().map(|mask| (*mask).to_owned()).collect(),
+                    })
+                    .collect(),
+                relations: explained(&known.touch, &planned.scope),
+                caps,
+            })
+        }
+        .await;
+        result.map_err(|refusal| self.refuse(entered, &generation, &trail, refusal))
+    }
+
+    /// parse ─▶ resolve ─▶ decide ─▶ enforce, all within the caller's thread: nothing here waits.
+    fn ready(
+        &self,
+        entered: &Entered,
+        mount: &Mount,
+        source: &Source<'_>,
+        purpose: Option<&str>,
+        trail: &mut Trail,
+    ) -> Result<Ready, Refusal> {
+        mount.open_at(trail.time_ms)?;
+        if purpose.is_some_and(|purpose| purpose.chars().count() > PURPOSE) {
+            return Err(Refusal::new(Code::TooLarge, format!("`purpose` has more than {PURPOSE} characters")));
+        }
+        let (known, params) = match source {
+            Source::Text { text, params } => (Known::find(mount, text)?, params.to_vec()),
+            Source::Read(read) => {
+                let (statement, params) = mountgate_sql::read::statement(mount.spec.dialect, read)?;
+                trail.statement = statement.text().to_owned();
+                (Known::find(mount, statement.text())?, params)
+            }
+        };
+        let asked = mount.decide(&Question {
+            statement: Some(known.id),
+            caller: &entered.caller,
+            door: entered.door,
+            now_ms: trail.time_ms,
+            purpose,
+            parameters: &params,
+            touch: &known.touch,
+            ceiling: &known.ceiling,
+            usage: &|| self.usage(mount, &entered.caller),
+        });
+        self.0.metrics.decided(asked.elapsed, asked.reused);
+        trail.request = Some(asked.request);
+        trail.plugin = Some(asked.plugin);
+        trail.settings = Some(asked.settings);
+        trail.reused = asked.reused;
+        let decided = asked.outcome.map_err(|failed| match failed {
+            Failed::Denied(refusal, verdict) => {
+                trail.verdict = Some(verdict);
+                refusal
+            }
+            Failed::Fault(why, code) => self.fault(mount, trail, &why, code),
+        })?;
+        let planned = known.plan(mount, &decided.grant).map_err(|unplanned| match unplanned {
+            Unplanned::Refused(refusal) => refusal,
+            Unplanned::Policy(why) => self.fault(mount, trail, &why, "past_ceiling"),
+        })?;
+        Ok(Ready { known, params, planned, decided })
+    }
+
+    /// A policy's fault is told to the operator; the agent learns that there was one, and no more.
+    fn fault(&self, mount: &Mount, trail: &Trail, why: &str, code: &'static str) -> Refusal {
+        self.0.metrics.policy_fault(code);
+        tracing::error!(decision = %trail.id, mount = %mount.name(), code, why, "policy failed");
+        Refusal::new(Code::PolicyFailed, "the mount's policy failed on this request, so it is denied")
+            .hint("tell the mount's owner the decision id")
+    }
+
+    fn permit<T>(
+        &self,
+        mount: &Mount,
+        entered: &Entered,
+        decided: &Decided,
+        item: T,
+    ) -> Result<Permitted<T>, Refusal> {
+        self.0.limiter.permit(item, budget_key(mount, &entered.caller), &decided.limits, Instant::now())
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "a record is of everything that was decided")]
+    async fn record<T>(
+        &self,
+        item: T,
+        generation: &Generation,
+        known: &Known,
+        params: &[Value],
+        planned: &Planned,
+        decided: &Decided,
+        caps: ReplyCaps,
+        trail: &Trail,
+    ) -> Result<Recorded<T>, Refusal> {
+        let (Some(request), Some(plugin)) = (&trail.request, trail.plugin) else {
+            return Err(Refusal::new(Code::Internal, "a decision without a question"));
+        };
+        let masks = applied_masks(&planned.scope);
+        let row = DecisionRecord {
+            id: trail.id,
+            time_ms: trail.time_ms,
+            generation: generation.number(),
+            plugin,
+            settings: trail.settings,
+            cached: trail.reused,
+            request,
+            parameters: params,
+            verdict: &decided.verdict,
+            masks: &masks,
+            caps: CapsRecord { max_rows: caps.max_rows, max_bytes: caps.max_bytes, timeout_ms: caps.timeout_ms },
+            fenced: planned.plan.fenced(),
+            statement: known.statement.text(),
+        };
+        match self.0.ledger.durability() {
+            Durability::Process => self.0.ledger.record(item, &row),
+            Durability::Disk => self.0.ledger.record_durable(item, &row).await,
+        }
+        .map_err(unrecorded)
+    }
+
+    /// Records a refusal. Where it can't be recorded, the caller gets that refusal instead: nothing leaves unrecorded.
+    fn refuse(&self, entered: &Entered, generation: &Generation, trail: &Trail, refusal: Refusal) -> Refused {
+        self.0.metrics.refused(entered.door, refusal.code);
+        if trail.recorded {
+            // The decision is on record, and its completion says how it ended.
+            return Refused { refusal, decision_id: Some(trail.id.to_string()) };
+        }
+        let recorded = self.0.ledger.refuse(&RefusalRecord {
+            id: trail.id,
+            time_ms: trail.time_ms,
+            generation: generation.number(),
+            agent: &entered.caller.agent,
+            session: entered.caller.session(),
+            mount: Some(&trail.mount),
+            door: entered.door,
+            code: refusal.code,
+            message: &refusal.message,
+            statement: Some(&trail.statement),
+            plugin: trail.plugin,
+            request: trail.request.as_ref(),
+            verdict: trail.verdict.as_ref(),
+        });
+        match recorded {
+            Ok(()) => Refused { refusal, decision_id: Some(trail.id.to_string()) },
+            Err(error) => unrecorded(error).into(),
+        }
+    }
+}
+
+/// A statement as it came.
+enum Source<'a> {
+    Text { text: &'a str, params: &'a [Value] },
+    Read(&'a mountgate_sql::read::ReadRequest),
+}
+
+/// A statement decided and planned.
+struct Ready {
+    known: Arc<Known>,
+    params: Vec<Value>,
+    planned: Planned,
+    decided: Arc<Decided>,
+}
+
+/// What is known of a request so far, for its record.
+struct Trail {
+    id: DecisionId,
+    time_ms: i64,
+    mount: MountName,
+    statement: String,
+    request: Option<DecisionRequest>,
+    plugin: Option<Digest>,
+    settings: Option<Digest>,
+    verdict: Option<Verdict>,
+    reused: bool,
+    /// Whether the decision itself is on record.
+    recorded: bool,
+}
+
+impl Trail {
+    fn begin(mount: &MountName, source: &Source<'_>) -> Self {
+        let statement = match source {
+            Source::Text { text, .. } => (*text).to_owned(),
+            Source::Read(_) => String::new(),
+        };
+        Self {
+            id: DecisionId::new(),
+            time_ms: now_ms(),
+            mount: mount.clone(),
+            statement,
+            request: None,
+            plugin: None,
+            settings: None,
+            verdict: None,
+            reused: false,
+            recorded: false,
+        }
+    }
+}
+
+fn unrecorded(error: LedgerError) -> Refusal {
+    tracing::error!(%error, "the ledger cannot be written");
+    Refusal::new(Code::LedgerUnavailable, "the decision cannot be recorded, so nothing may leave")
+        .hint("try again later; the operator's log says more")
+        .retry_after(5)
+}
+
+/// Whose budget a request draws on.
+pub(crate) fn budget_key(mount: &Mount, caller: &Caller) -> BudgetKey {
+    let (agent, session) = match mount.spec.ceiling.per {
+        LimitKey::Mount => (None, None),
+        LimitKey::Agent => (Some(caller.agent.clone()), None),
+        LimitKey::Session => (Some(caller.agent.clone()), caller.session().cloned()),
+    };
+    BudgetKey { mount: mount.name().clone(), agent, session }
+}
+
+/// Milliseconds since 1970-01-01T00:00Z, by the system's clock.
+pub(crate) fn now_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}

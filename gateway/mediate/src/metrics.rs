@@ -1,0 +1,121 @@
+//! What `/metrics` tells: counts and durations, no names of agents, mounts or relations (a label for each would grow
+//! without bound, and tell).
+
+use std::{fmt::Write as _, sync::atomic::AtomicU64, time::Duration};
+
+use mountgate_core::{Code, Door};
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::Registry,
+};
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DoorLabel {
+    door: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RefusalLabel {
+    door: &'static str,
+    code: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FaultLabel {
+    code: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReusedLabel {
+    reused: &'static str,
+}
+
+/// The gateway's counters.
+pub(crate) struct Metrics {
+    registry: Registry,
+    answers: Family<DoorLabel, Counter>,
+    refusals: Family<RefusalLabel, Counter>,
+    unauthenticated: Counter,
+    faults: Family<FaultLabel, Counter>,
+    decisions: Family<ReusedLabel, Counter>,
+    deciding: Histogram,
+    answering: Histogram,
+    generation: Gauge<u64, AtomicU64>,
+}
+
+/// Buckets from 1 µs to 4 s, each twice the one before.
+fn histogram() -> Histogram {
+    Histogram::new(prometheus_client::metrics::histogram::exponential_buckets(1e-6, 2.0, 23))
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let mut registry = Registry::with_prefix("mountgate");
+        let answers = Family::default();
+        registry.register("answers", "Requests that got an answer, by door", answers.clone());
+        let refusals = Family::default();
+        registry.register("refusals", "Requests that were refused, by door and code", refusals.clone());
+        let unauthenticated = Counter::default();
+        registry.register("unauthenticated", "Requests without a good token", unauthenticated.clone());
+        let faults = Family::default();
+        registry.register("policy_faults", "Decisions on which a policy failed, by code", faults.clone());
+        let decisions = Family::default();
+        registry.register("decisions", "Verdicts, by whether they were reused", decisions.clone());
+        let deciding = histogram();
+        registry.register("decision_seconds", "Time that a policy took", deciding.clone());
+        let answering = histogram();
+        registry.register("answer_seconds", "Time from the request's head to the answer's first row", answering.clone());
+        let generation = Gauge::default();
+        registry.register("generation", "The generation in force", generation.clone());
+        Self {
+            registry,
+            answers,
+            refusals,
+            unauthenticated,
+            faults,
+            decisions,
+            deciding,
+            answering,
+            generation,
+        }
+    }
+
+    pub(crate) fn answered(&self, door: Door, elapsed: Duration) {
+        self.answers.get_or_create(&DoorLabel { door: door.label() }).inc();
+        self.answering.observe(elapsed.as_secs_f64());
+    }
+
+    pub(crate) fn refused(&self, door: Door, code: Code) {
+        self.refusals.get_or_create(&RefusalLabel { door: door.label(), code: code.as_str() }).inc();
+    }
+
+    pub(crate) fn unauthenticated(&self) {
+        self.unauthenticated.inc();
+    }
+
+    pub(crate) fn policy_fault(&self, code: &'static str) {
+        self.faults.get_or_create(&FaultLabel { code }).inc();
+    }
+
+    pub(crate) fn decided(&self, elapsed: Duration, reused: bool) {
+        self.decisions.get_or_create(&ReusedLabel { reused: if reused { "true" } else { "false" } }).inc();
+        if !reused {
+            self.deciding.observe(elapsed.as_secs_f64());
+        }
+    }
+
+    pub(crate) fn generation(&self, number: u64) {
+        self.generation.set(number);
+    }
+
+    /// The OpenMetrics text.
+    pub(crate) fn encode(&self) -> String {
+        let mut out = String::new();
+        if prometheus_client::encoding::text::encode(&mut out, &self.registry).is_err() {
+            out.clear();
+            let _ = writeln!(out, "# EOF");
+        }
+        out
+    }
+}
