@@ -19,6 +19,7 @@ pub mod scope;
 pub mod touch;
 pub mod value;
 pub mod verdict;
+pub mod weaken;
 
 pub use caller::{Caller, ClaimValue, Claims, Door, Principal};
 pub use catalogue::{Catalogue, ColumnInfo, RelationInfo};

@@ -7,8 +7,10 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::{
-    Ceiling, ColumnName, ColumnType, Filter, Grant, Mask, RelationCeiling, RelationInfo, RelationName, Touch,
+    Ceiling, CeilingColumn, ColumnName, ColumnType, Filter, Grant, Mask, RelationCeiling, RelationGrant, RelationInfo,
+    RelationName, Touch,
     ceiling::masked_type,
+    weaken::{Defence, is_down},
 };
 
 /// A column in scope.
@@ -111,15 +113,13 @@ impl Scope {
     /// # Errors
     /// Where the grant reaches past the ceiling: the policy's fault, and a deny.
     pub fn narrow(ceiling: &Ceiling, touch: &Touch, grant: &Grant) -> Result<Self, ScopeError> {
+        if is_down(Defence::Ceiling) {
+            return narrow_without_ceiling(ceiling, touch, grant);
+        }
         let mut relations = BTreeMap::new();
         match grant {
-            Grant::Ceiling => {
-                for touched in &touch.relations {
-                    if let Some(relation) = ceiling.relation(&touched.relation) {
-                        relations.insert(touched.relation.clone(), as_it_is(relation));
-                    }
-                }
-            }
+            Grant::Narrowed(_) if is_down(Defence::Verdict) => return Ok(Self::as_ceiling(ceiling, touch)),
+            Grant::Ceiling => return Ok(Self::as_ceiling(ceiling, touch)),
             Grant::Narrowed(granted) => {
                 // Every relation granted is checked, the untouched too: a verdict past the ceiling is a fault
                 // whatever this request asks for.
@@ -137,6 +137,15 @@ impl Scope {
         Ok(Self { relations })
     }
 
+    fn as_ceiling(ceiling: &Ceiling, touch: &Touch) -> Self {
+        let relations = touch
+            .relations
+            .iter()
+            .filter_map(|touched| Some((touched.relation.clone(), as_it_is(ceiling.relation(&touched.relation)?))))
+            .collect();
+        Self { relations }
+    }
+
     /// The relation of that name.
     pub fn relation(&self, name: &RelationName) -> Option<&ScopedRelation> {
         self.relations.get(name)
@@ -146,6 +155,38 @@ impl Scope {
     pub fn relations(&self) -> &BTreeMap<RelationName, ScopedRelation> {
         &self.relations
     }
+}
+
+/// With the ceiling down, in test builds: what the verdict says, over everything that the store has. A policy that
+/// grants "the ceiling as it is" grants what it was shown.
+fn narrow_without_ceiling(ceiling: &Ceiling, touch: &Touch, grant: &Grant) -> Result<Scope, ScopeError> {
+    let mut relations = BTreeMap::new();
+    for touched in &touch.relations {
+        let Some(relation) = ceiling.relation(&touched.relation) else { continue };
+        let shown = match grant {
+            Grant::Ceiling => Some(RelationGrant {
+                columns: relation.columns.iter().map(|c| (c.name.clone(), c.masks.clone())).collect(),
+                filter: relation.filter.clone(),
+            }),
+            Grant::Narrowed(granted) => granted.get(&touched.relation).cloned(),
+        };
+        let columns = relation
+            .store
+            .columns
+            .iter()
+            .map(|column| CeilingColumn {
+                name: column.name.clone(),
+                store_type: column.ty.clone(),
+                ty: column.ty.clone(),
+                masks: vec![],
+            })
+            .collect();
+        let open = RelationCeiling { store: relation.store.clone(), columns, filter: None };
+        if let Some(shown) = shown {
+            relations.insert(touched.relation.clone(), narrow_relation(&touched.relation, &open, &shown)?);
+        }
+    }
+    Ok(Scope { relations })
 }
 
 fn visible(relation: &RelationCeiling) -> BTreeMap<ColumnName, (ColumnType, Vec<Mask>)> {
@@ -175,7 +216,7 @@ fn as_it_is(relation: &RelationCeiling) -> ScopedRelation {
 fn narrow_relation(
     name: &RelationName,
     relation: &RelationCeiling,
-    grant: &crate::RelationGrant,
+    grant: &RelationGrant,
 ) -> Result<ScopedRelation, ScopeError> {
     let mut scoped = as_it_is(relation);
     for (index, (column, _)) in grant.columns.iter().enumerate() {

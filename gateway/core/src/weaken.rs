@@ -1,0 +1,57 @@
+//! Defences that can be taken down, in test builds only (`cfg(mountgate_weaken)`, see `build.rs`): to see that the
+//! tests fail without them, or that another defence still holds. In every other build [`is_down`] is a constant
+//! `false`, and there is no way to change it.
+
+/// A defence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Defence {
+    /// The ceiling ∩ the verdict: without it, the verdict alone says what is in scope.
+    Ceiling,
+    /// The verdict: without it, every policy is taken to grant the ceiling as it is.
+    Verdict,
+    /// The fence around scoped relations against predicates that run too early.
+    Fence,
+}
+
+/// Whether this is a build in which defences can be taken down. Such a build must not serve.
+pub const WEAKENED_BUILD: bool = cfg!(mountgate_weaken);
+
+#[cfg(mountgate_weaken)]
+mod switches {
+    use std::sync::atomic::{AtomicU8, Ordering};
+
+    use super::Defence;
+
+    static DOWN: AtomicU8 = AtomicU8::new(0);
+
+    /// Takes a defence down, or puts it up again, for the whole process.
+    pub fn set(defence: Defence, down: bool) {
+        let bit = 1 << defence as u8;
+        if down {
+            DOWN.fetch_or(bit, Ordering::SeqCst);
+        } else {
+            DOWN.fetch_and(!bit, Ordering::SeqCst);
+        }
+    }
+
+    pub(super) fn is_down(defence: Defence) -> bool {
+        DOWN.load(Ordering::SeqCst) & (1 << defence as u8) != 0
+    }
+}
+
+#[cfg(mountgate_weaken)]
+pub use switches::set;
+
+/// Whether the defence is down.
+#[inline(always)]
+pub fn is_down(defence: Defence) -> bool {
+    #[cfg(mountgate_weaken)]
+    {
+        switches::is_down(defence)
+    }
+    #[cfg(not(mountgate_weaken))]
+    {
+        let _ = defence;
+        false
+    }
+}
