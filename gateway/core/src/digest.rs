@@ -26,7 +26,7 @@ impl Digest {
     }
 
     /// The 64 hexadecimal digits alone.
-    pub fn to_hex(&self) -> String {
+    pub fn to_hex(self) -> String {
         data_encoding::HEXLOWER.encode(&self.0)
     }
 }

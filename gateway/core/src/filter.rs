@@ -418,3 +418,6 @@ impl<'de> Deserialize<'de> for Filter {
         Self::new(nodes).map_err(serde::de::Error::custom)
     }
 }
+
+#[cfg(test)]
+mod tests;

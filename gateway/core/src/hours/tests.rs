@@ -1,4 +1,3 @@
-#![expect(clippy::unwrap_used, reason = "tests")]
 use jiff::civil::date;
 
 use super::Hours;
