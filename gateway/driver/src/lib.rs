@@ -1,1 +1,96 @@
-//! Raw access to stores: SQLite and PostgreSQL, streaming typed rows. Only `backend` and the benches' floor may depend on it.
+//! Raw access to stores: SQLite and PostgreSQL, streaming typed rows.
+//!
+//! It runs one read-only statement at a time and knows nothing of agents, scopes or masks' meaning: what it is given
+//! it runs. Only `backend`, the composition in the binary, and the benches' floor may therefore depend on it.
+//!
+//! What it does hold, whatever it is given: one statement, nothing but reading, a deadline, bounded memory however
+//! long the answer is, and no connection with another's state on it.
+
+mod error;
+mod mask;
+mod pipe;
+mod postgres;
+mod rows;
+mod sqlite;
+
+use std::{sync::Arc, time::Duration};
+
+use mountgate_core::{Catalogue, RelationName, Value};
+
+pub use error::{Class, StoreError};
+pub use postgres::{PostgresConfig, PostgresStore};
+pub use rows::{Batch, RowColumn, Rows};
+pub use sqlite::{SqliteConfig, SqliteStore};
+
+/// Which store to open, and how.
+#[derive(Clone, Debug)]
+pub enum StoreConfig {
+    /// A SQLite file.
+    Sqlite(SqliteConfig),
+    /// A PostgreSQL database.
+    Postgres(PostgresConfig),
+}
+
+/// One statement to run.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The statement: one, and one that only reads.
+    pub sql: Arc<str>,
+    /// The values of its parameters, the first at `?1` or `$1`.
+    pub values: Vec<Value>,
+    /// How long the store may work on it, its wait for a place included. Time spent waiting for the caller to take
+    /// rows does not count, but is bounded by the store's own `patience`.
+    pub timeout: Duration,
+}
+
+/// An open store. Cheap to clone; the last clone dropped stops its threads and closes its connections.
+#[derive(Clone, Debug)]
+pub enum Store {
+    /// A SQLite file.
+    Sqlite(SqliteStore),
+    /// A PostgreSQL database.
+    Postgres(PostgresStore),
+}
+
+impl Store {
+    /// Opens the store and makes sure that it answers.
+    ///
+    /// # Errors
+    /// `Unavailable` where it can't be reached or opened, `Refused` where its configuration is unsound.
+    pub async fn open(config: StoreConfig) -> Result<Self, StoreError> {
+        Ok(match config {
+            StoreConfig::Sqlite(config) => Self::Sqlite(SqliteStore::open(config).await?),
+            StoreConfig::Postgres(config) => Self::Postgres(PostgresStore::open(config).await?),
+        })
+    }
+
+    /// The name of the dialect that it speaks: `sqlite` or `postgres`.
+    pub fn dialect_name(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "sqlite",
+            Self::Postgres(_) => "postgres",
+        }
+    }
+
+    /// What the store says of these relations. One that it doesn't have, or that can't be read safely, is absent.
+    ///
+    /// # Errors
+    /// Where the store can't be asked.
+    pub async fn catalogue(&self, names: &[RelationName]) -> Result<Catalogue, StoreError> {
+        match self {
+            Self::Sqlite(store) => store.catalogue(names).await,
+            Self::Postgres(store) => store.catalogue(names).await,
+        }
+    }
+
+    /// Runs a statement. Returns when its first rows, its end or its failure are known.
+    ///
+    /// # Errors
+    /// See [`Class`].
+    pub async fn stream(&self, call: Call) -> Result<Rows, StoreError> {
+        match self {
+            Self::Sqlite(store) => store.stream(call).await,
+            Self::Postgres(store) => store.stream(call).await,
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! What a SQLite file says of its tables and views.
+
+use mountgate_core::{Catalogue, ColumnInfo, ColumnName, RelationInfo, RelationName};
+use rusqlite::{Connection, OptionalExtension};
+
+use super::types;
+
+/// The relations among `names` that are tables or views of the file. Names are matched without regard to case, as
+/// SQLite does, and told as the file spells them. Virtual tables (and their shadow tables) are left out: reading one
+/// runs its module's code, and its hidden columns are commands.
+pub(super) fn read(connection: &Connection, names: &[RelationName]) -> rusqlite::Result<Catalogue> {
+    let mut catalogue = Catalogue::default();
+    for name in names {
+        if let Some(info) = relation(connection, name.as_str())? {
+            catalogue.relations.insert(name.clone(), info);
+        }
+    }
+    Ok(catalogue)
+}
+
+fn relation(connection: &Connection, name: &str) -> rusqlite::Result<Option<RelationInfo>> {
+    // A name may hold a dot itself: the whole is tried first.
+    if let Some(info) = relation_in_main(connection, name)? {
+        return Ok(Some(info));
+    }
+    match name.split_once('.') {
+        Some((schema, rest)) if schema.eq_ignore_ascii_case("main") => relation_in_main(connection, rest),
+        _ => Ok(None),
+    }
+}
+
+fn relation_in_main(connection: &Connection, name: &str) -> rusqlite::Result<Option<RelationInfo>> {
+    let found: Option<(String, String)> = connection
+        .query_row(
+            "SELECT name, type FROM pragma_table_list \
+             WHERE schema = 'main' AND type IN ('table', 'view') AND name = ?1 COLLATE NOCASE \
+             AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'",
+            [name],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .optional()?;
+    let Some((name, kind)) = found else { return Ok(None) };
+    let mut statement = connection
+        .prepare("SELECT name, type, pk, hidden FROM pragma_table_xinfo(?1, 'main') WHERE hidden <> 1 ORDER BY cid")?;
+    let mut columns = Vec::new();
+    let mut key: Vec<(i64, ColumnName)> = Vec::new();
+    let mut rows = statement.query([&name])?;
+    while let Some(row) = rows.next()? {
+        let column: String = row.get(0)?;
+        let declared: String = row.get::<_, Option<String>>(1)?.unwrap_or_default();
+        let place: i64 = row.get(2)?;
+        // A view's column has no collation that could be asked for: it may be loose.
+        let loose_equality = kind == "view" || !is_binary(connection, &name, &column)?;
+        if place > 0 {
+            key.push((place, ColumnName::new(column.as_str())));
+        }
+        columns.push(ColumnInfo {
+            name: ColumnName::new(column),
+            ty: types::column_type(Some(&declared)),
+            store_type: declared,
+            loose_equality,
+        });
+    }
+    key.sort_by_key(|(place, _)| *place);
+    Ok(Some(RelationInfo {
+        schema: "main".into(),
+        name,
+        columns,
+        key: key.into_iter().map(|(_, column)| column).collect(),
+    }))
+}
+
+fn is_binary(connection: &Connection, table: &str, column: &str) -> rusqlite::Result<bool> {
+    let (_, collation, ..) = connection.column_metadata(Some("main"), table, column)?;
+    Ok(collation.is_none_or(|name| name.to_bytes().eq_ignore_ascii_case(b"BINARY")))
+}

@@ -1,0 +1,202 @@
+//! A connection that can do nothing but read what the schema's tables and views hold.
+
+use std::{
+    collections::HashSet,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use parking_lot::Mutex;
+use rusqlite::{
+    Connection, OpenFlags,
+    config::DbConfig,
+    hooks::{AuthAction, AuthContext, Authorization},
+    limits::Limit,
+};
+
+use super::{SqliteConfig, functions, outbox::Outbox};
+use crate::{Class, StoreError};
+
+/// VDBE instructions between two looks at the clock: some tens of microseconds.
+const PROGRESS_STEP: i32 = 1000;
+
+/// What runs on a connection: what may end it, and its rows that are not yet sent. Looked at from within SQLite by the
+/// progress handler, on the same thread; the lock is never contended.
+#[derive(Default)]
+pub(super) struct Control {
+    job: Mutex<Option<Under>>,
+    /// The store is closing.
+    closing: AtomicBool,
+}
+
+struct Under {
+    deadline: Instant,
+    outbox: Outbox,
+}
+
+/// Why a statement was ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    Deadline,
+    Gone,
+    Closing,
+}
+
+impl Control {
+    pub(super) fn begin(&self, deadline: Instant, outbox: Outbox) {
+        *self.job.lock() = Some(Under { deadline, outbox });
+    }
+
+    /// Moves the deadline by time that was not the store's doing.
+    pub(super) fn extend(&self, by: Duration) {
+        if let Some(under) = self.job.lock().as_mut() {
+            under.deadline += by;
+        }
+    }
+
+    pub(super) fn outbox<T>(&self, work: impl FnOnce(&mut Outbox) -> T) -> Option<T> {
+        self.job.lock().as_mut().map(|under| work(&mut under.outbox))
+    }
+
+    /// Ends the statement's stay and gives back its way out.
+    pub(super) fn end(&self) -> Option<Outbox> {
+        self.job.lock().take().map(|under| under.outbox)
+    }
+
+    pub(super) fn close(&self) {
+        self.closing.store(true, Ordering::Release);
+    }
+
+    /// Whether the statement must end, and why.
+    pub(super) fn ended(&self) -> Option<Ended> {
+        self.job.lock().as_ref().and_then(|under| self.ended_of(under))
+    }
+
+    fn ended_of(&self, under: &Under) -> Option<Ended> {
+        if self.closing.load(Ordering::Acquire) {
+            Some(Ended::Closing)
+        } else if under.outbox.gone() {
+            Some(Ended::Gone)
+        } else if Instant::now() >= under.deadline {
+            Some(Ended::Deadline)
+        } else {
+            None
+        }
+    }
+
+    /// The progress handler: rows that have waited are sent on while SQLite looks for the next one.
+    fn progress(&self) -> bool {
+        let mut job = self.job.lock();
+        let Some(under) = job.as_mut() else { return self.closing.load(Ordering::Acquire) };
+        under.outbox.flush_stale();
+        self.ended_of(under).is_some()
+    }
+}
+
+/// Opens a connection for agents' statements.
+pub(super) fn open(config: &SqliteConfig, control: &Arc<Control>) -> Result<Connection, StoreError> {
+    let mut connection = open_plain(&config.path)?;
+    guard(&mut connection, config, control).map_err(|e| super::failed(&e))?;
+    Ok(connection)
+}
+
+/// Opens a read-only connection for the gateway's own questions about the schema.
+pub(super) fn open_plain(path: &Path) -> Result<Connection, StoreError> {
+    let unavailable = |e: &dyn std::fmt::Display| {
+        StoreError::new(Class::Unavailable, format!("can't open `{}`: {e}", path.display()))
+    };
+    // Made absolute: SQLite is built to take `file:…` as a URI, whose parameters could undo what is set below.
+    let path = path.canonicalize().map_err(|e| unavailable(&e))?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_EXRESCODE;
+    let connection = Connection::open_with_flags(&path, flags).map_err(|e| unavailable(&e))?;
+    harden(&connection).map_err(|e| unavailable(&e))?;
+    Ok(connection)
+}
+
+fn harden(connection: &Connection) -> rusqlite::Result<()> {
+    for (setting, on) in [
+        (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
+        (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
+        // `"nosuch"` is an unknown column, never a string.
+        (DbConfig::SQLITE_DBCONFIG_DQS_DML, false),
+        (DbConfig::SQLITE_DBCONFIG_DQS_DDL, false),
+        (DbConfig::SQLITE_DBCONFIG_WRITABLE_SCHEMA, false),
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false),
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_FTS3_TOKENIZER, false),
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_ATTACH_CREATE, false),
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_ATTACH_WRITE, false),
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_COMMENTS, true),
+    ] {
+        let now = connection.set_db_config(setting, on)?;
+        if now != on {
+            return Err(rusqlite::Error::InvalidParameterName(format!("{setting:?} can't be set")));
+        }
+    }
+    connection.busy_timeout(Duration::from_millis(1000))?;
+    // Reading the schema here makes a file that is no database fail at the start, not at the first request.
+    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
+}
+
+fn guard(connection: &mut Connection, config: &SqliteConfig, control: &Arc<Control>) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "query_only", true)?;
+    // Sorts and temporary tables stay in memory: no file with scoped rows is left behind, and the heap limit holds.
+    connection.pragma_update(None, "temp_store", "memory")?;
+    connection.pragma_update(None, "cache_size", -(i64::from(config.cache_kib)))?;
+    connection.pragma_update(None, "mmap_size", i64::try_from(config.mmap_bytes).unwrap_or(i64::MAX))?;
+    connection.pragma_update(None, "cell_size_check", true)?;
+    // Of the whole process, the last line: a sort of a huge join ends in SQLITE_NOMEM, not in the OOM killer.
+    connection
+        .pragma_update_and_check(None, "hard_heap_limit", config.heap_bytes.to_string(), |row| row.get::<_, i64>(0))?;
+    functions::register(connection)?;
+    let modules = modules(connection)?;
+    for (limit, at_most) in [
+        // The largest value or row: `zeroblob(1e9)`, `printf('%*d', 1e9, 1)`, `group_concat`, `replace`.
+        (Limit::SQLITE_LIMIT_LENGTH, i32::try_from(config.max_value_bytes).unwrap_or(i32::MAX)),
+        (Limit::SQLITE_LIMIT_SQL_LENGTH, 4 << 20),
+        (Limit::SQLITE_LIMIT_COLUMN, 2000),
+        (Limit::SQLITE_LIMIT_EXPR_DEPTH, 1000),
+        (Limit::SQLITE_LIMIT_COMPOUND_SELECT, 500),
+        (Limit::SQLITE_LIMIT_VDBE_OP, 1_000_000),
+        (Limit::SQLITE_LIMIT_FUNCTION_ARG, 100),
+        (Limit::SQLITE_LIMIT_ATTACHED, 0),
+        (Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 1000),
+        (Limit::SQLITE_LIMIT_VARIABLE_NUMBER, 32766),
+        (Limit::SQLITE_LIMIT_TRIGGER_DEPTH, 1),
+        (Limit::SQLITE_LIMIT_WORKER_THREADS, 0),
+    ] {
+        connection.set_limit(limit, at_most)?;
+    }
+    connection.set_prepared_statement_cache_capacity(config.statements);
+    let progress = Arc::clone(control);
+    connection.progress_handler(PROGRESS_STEP, Some(move || progress.progress()))?;
+    connection.authorizer(Some(move |context: AuthContext<'_>| authorize(&context, &modules)))
+}
+
+/// The table-valued functions and virtual tables that the build brings along.
+fn modules(connection: &Connection) -> rusqlite::Result<HashSet<String>> {
+    let mut statement = connection.prepare("SELECT lower(name) FROM pragma_module_list")?;
+    let names = statement.query_map([], |row| row.get(0))?.collect();
+    names
+}
+
+/// Reading, and nothing else: what isn't listed here is denied, whatever the rewriter let through.
+fn authorize(context: &AuthContext<'_>, modules: &HashSet<String>) -> Authorization {
+    match context.action {
+        AuthAction::Select | AuthAction::Recursive => Authorization::Allow,
+        AuthAction::Read { table_name, .. } => {
+            let table = table_name.to_ascii_lowercase();
+            let internal = table.starts_with("sqlite_") || table.starts_with("pragma_");
+            let side_door = modules.contains(&table) && !matches!(table.as_str(), "json_each" | "json_tree");
+            if internal || side_door { Authorization::Deny } else { Authorization::Allow }
+        }
+        AuthAction::Function { function_name } => match function_name.to_ascii_lowercase().as_str() {
+            "load_extension" | "fts3_tokenizer" | "readfile" | "writefile" | "edit" => Authorization::Deny,
+            _ => Authorization::Allow,
+        },
+        _ => Authorization::Deny,
+    }
+}

@@ -1,0 +1,172 @@
+//! A thread with its connection: takes a statement, runs it, sends its rows.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use mountgate_core::{ColumnType, Value};
+use rusqlite::{Connection, Statement};
+
+use super::{
+    SqliteConfig,
+    connection::{self, Control, Ended},
+    failed,
+    outbox::{Event, Outbox},
+    queue::Queue,
+    types::{self, Parameter},
+};
+use crate::{
+    Class, RowColumn, StoreError,
+    pipe::{SendError, Sender},
+};
+
+pub(super) struct Job {
+    pub(super) sql: Arc<str>,
+    pub(super) values: Vec<Value>,
+    pub(super) deadline: Instant,
+    pub(super) sender: Sender<Event>,
+}
+
+pub(super) struct Worker {
+    config: SqliteConfig,
+    connection: Connection,
+    control: Arc<Control>,
+    queue: Arc<Queue<Job>>,
+}
+
+impl Worker {
+    pub(super) fn open(
+        config: SqliteConfig,
+        control: Arc<Control>,
+        queue: Arc<Queue<Job>>,
+    ) -> Result<Self, StoreError> {
+        let connection = connection::open(&config, &control)?;
+        Ok(Self { config, connection, control, queue })
+    }
+
+    pub(super) fn run(mut self) {
+        while let Some(job) = self.queue.take() {
+            let Job { sql, values, deadline, sender } = job;
+            self.control.begin(deadline, Outbox::new(sender));
+            let outcome = match self.control.ended() {
+                Some(ended) => Err(because(ended)),
+                None => {
+                    let patience = self.config.patience;
+                    let mut run = Run { connection: &self.connection, control: &self.control, patience };
+                    // rusqlite panics on names that are not UTF-8, which a hostile file may hold.
+                    catch_unwind(AssertUnwindSafe(|| run.run(&sql, &values)))
+                        .unwrap_or_else(|_| Err(StoreError::new(Class::Refused, "reading the answer panicked")))
+                }
+            };
+            if let (Some(mut outbox), Err(error)) = (self.control.end(), outcome) {
+                outbox.fail(error);
+            }
+            if self.connection.is_busy() && !self.reopen() {
+                return;
+            }
+        }
+    }
+
+    /// A connection with a statement still under way is not used again.
+    fn reopen(&mut self) -> bool {
+        match connection::open(&self.config, &self.control) {
+            Ok(connection) => {
+                self.connection = connection;
+                true
+            }
+            Err(error) => {
+                tracing::error!(detail = error.detail, "a SQLite connection can't be opened again; its thread ends");
+                false
+            }
+        }
+    }
+}
+
+fn because(ended: Ended) -> StoreError {
+    match ended {
+        Ended::Deadline => StoreError::timeout(),
+        Ended::Gone => StoreError::new(Class::Timeout, "the caller has gone"),
+        Ended::Closing => StoreError::new(Class::Unavailable, "the store is closing"),
+    }
+}
+
+struct Run<'a> {
+    connection: &'a Connection,
+    control: &'a Control,
+    /// What is left of it.
+    patience: Duration,
+}
+
+impl Run<'_> {
+    fn run(&mut self, sql: &str, values: &[Value]) -> Result<(), StoreError> {
+        let mut statement = self.connection.prepare_cached(sql).map_err(|e| self.failed(&e))?;
+        // Whatever the authorizer says: a read, with columns, and not how it would be read.
+        if !statement.readonly() || statement.is_explain() != 0 || statement.column_count() == 0 {
+            return Err(StoreError::new(Class::Refused, "not a statement that reads rows"));
+        }
+        let wanted = statement.parameter_count();
+        if wanted != values.len() {
+            let detail = format!("{} values for {wanted} parameters", values.len());
+            return Err(StoreError::new(Class::Parameter, detail));
+        }
+        for (n, value) in values.iter().enumerate() {
+            statement.raw_bind_parameter(n + 1, Parameter(value)).map_err(|e| self.failed(&e))?;
+        }
+        let mut types: Vec<ColumnType> = Vec::new();
+        let mut rows = statement.raw_query();
+        while let Some(row) = rows.next().map_err(|e| self.failed(&e))? {
+            // Asked for after the first step: a changed schema may have had the statement prepared anew.
+            if types.is_empty() {
+                let columns = describe(row.as_ref());
+                types = columns.iter().map(|column| column.ty.clone()).collect();
+                self.control.outbox(|outbox| outbox.start(columns));
+            }
+            let due = self.control.outbox(|outbox| {
+                for (n, ty) in types.iter().enumerate() {
+                    outbox.push(types::value(row.get_ref(n)?, ty));
+                }
+                Ok(outbox.is_due())
+            });
+            if due.transpose().map_err(|e: rusqlite::Error| self.failed(&e))? == Some(true) {
+                self.send(false)?;
+            }
+        }
+        drop(rows);
+        if types.is_empty() {
+            let columns = describe(&statement);
+            self.control.outbox(|outbox| outbox.start(columns));
+        }
+        self.send(true)
+    }
+
+    fn send(&mut self, last: bool) -> Result<(), StoreError> {
+        let sent = self.control.outbox(|outbox| outbox.send(last, self.patience));
+        match sent.unwrap_or(Err(SendError::Gone)) {
+            Ok(waited) if waited > Duration::ZERO => {
+                self.patience = self.patience.saturating_sub(waited);
+                self.control.extend(waited);
+                Ok(())
+            }
+            Ok(_) => Ok(()),
+            Err(SendError::Gone) => Err(because(Ended::Gone)),
+            Err(SendError::Full) => Err(StoreError::new(Class::Timeout, "the caller takes its rows too slowly")),
+        }
+    }
+
+    /// An interrupt is told as what caused it.
+    fn failed(&self, error: &rusqlite::Error) -> StoreError {
+        match self.control.ended() {
+            Some(ended) => because(ended),
+            None => failed(error),
+        }
+    }
+}
+
+fn describe(statement: &Statement<'_>) -> Vec<RowColumn> {
+    statement
+        .columns()
+        .map(|column| RowColumn { name: column.name().to_owned(), ty: types::column_type(column.decl_type()) })
+        .collect()
+}
