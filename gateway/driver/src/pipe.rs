@@ -65,6 +65,12 @@ impl<T> Sender<T> {
         self.shared.state.lock().items.len() < self.shared.room
     }
 
+    /// Sends the last item, room or no room: why a stream ended must not be lost because nobody read.
+    pub(crate) fn finish(self, item: T) {
+        self.shared.state.lock().items.push_back(item);
+        // Dropping this end wakes the other.
+    }
+
     /// Sends, waiting for room for at most `patience`. Returns how long it waited.
     pub(crate) fn send(&self, item: T, patience: Duration) -> Result<Duration, SendError> {
         let mut waited = Duration::ZERO;

@@ -230,7 +230,8 @@ fn failed(error: &rusqlite::Error) -> StoreError {
 
 /// SQLite has one code for all that is wrong with a statement; limits and values show in its text only.
 fn by_text(text: &str) -> Class {
-    const RESOURCE: &[&str] = &["too large", "too many", "too deep", "too big", "too long", "too complex", "exceeds"];
+    const RESOURCE: &[&str] =
+        &["too large", "too many", "too deep", "too big", "too long", "too complex", "exceeds", "Recursion limit"];
     const DATA: &[&str] = &["integer overflow", "malformed JSON", "JSON", "domain error", "out of range", "ESCAPE"];
     let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
     if has(RESOURCE) {

@@ -33,3 +33,12 @@ fn a_waiting_sender_learns_that_the_receiver_has_gone() {
     drop(rx);
     assert_eq!(thread.join().unwrap(), (Err(SendError::Gone), true));
 }
+
+#[tokio::test]
+async fn the_last_item_needs_no_room() {
+    let (tx, mut rx) = pipe(1);
+    tx.send(1, Duration::ZERO).unwrap();
+    assert!(!tx.has_room());
+    tx.finish(2);
+    assert_eq!((rx.next().await, rx.next().await, rx.next().await), (Some(1), Some(2), None));
+}

@@ -89,8 +89,7 @@ impl Outbox {
         }
     }
 
-    pub(super) fn fail(&mut self, error: StoreError) {
-        // The caller may have gone; then nobody wants to know.
-        let _ = self.sender.send(Event::Failed(error), Duration::from_secs(1));
+    pub(super) fn fail(self, error: StoreError) {
+        self.sender.finish(Event::Failed(error));
     }
 }

