@@ -1,1 +1,109 @@
 //! Write Mountgate policies in Rust.
+//!
+//! A policy says what an agent may see of each relation that its request touches: which columns, which of them
+//! masked and how, which rows, how much and how often. It can only narrow what the mount's file (the *ceiling*)
+//! shows. It is built for `wasm32-unknown-unknown`, wrapped as a component, and run by the gateway in a sandbox:
+//! no files, no network, no clock of its own. The same request always gets the same verdict.
+//!
+//! ```
+//! use mountgate_plugin_sdk::prelude::*;
+//! use serde::{Deserialize, Serialize};
+//!
+//! struct Support;
+//!
+//! #[derive(Deserialize)]
+//! #[serde(deny_unknown_fields)]
+//! struct Settings {
+//!     /// Roles that may see e-mail addresses in part.
+//!     may_see_email: Vec<String>,
+//! }
+//!
+//! #[derive(Serialize, Deserialize)]
+//! struct Prepared {
+//!     may_see_email: Vec<String>,
+//! }
+//!
+//! impl Policy for Support {
+//!     type Settings = Settings;
+//!     type Prepared = Prepared;
+//!
+//!     fn describe() -> Manifest {
+//!         Manifest::new("acme/support", "customers see their own rows; e-mail addresses by role")
+//!             .settings_schema(r#"{"type":"object","required":["may_see_email"]}"#)
+//!     }
+//!
+//!     fn configure(settings: Settings) -> Result<Prepared, String> {
+//!         Ok(Prepared { may_see_email: settings.may_see_email })
+//!     }
+//!
+//!     fn decide(prepared: &Prepared, request: Request) -> Result<Verdict, String> {
+//!         let role = match request.claim_text("role") {
+//!             Ok(role) => role,
+//!             Err(error) => return Ok(Verdict::deny("no_role", error.to_string())),
+//!         };
+//!         let mut grants = Vec::new();
+//!         for relation in &request.ceiling {
+//!             let mut grant = RelationGrant::from_ceiling(relation)
+//!                 .filter(col("customer_id").eq(claim("customer_id")));
+//!             if grant.has_column("email") && !prepared.may_see_email.iter().any(|other| other == role) {
+//!                 grant = grant.mask("email", Mask::Hash)?;
+//!             }
+//!             grants.push(grant);
+//!         }
+//!         Ok(Verdict::allow(grants).limits(Limits::none().max_rows(100)).valid_for_ms(30_000).into())
+//!     }
+//! }
+//!
+//! export_policy!(Support);
+//!
+//! // The same code runs natively in tests.
+//! use mountgate_plugin_sdk::testing::{self, RequestBuilder};
+//! let policy = testing::configure::<Support>(r#"{"may_see_email": ["senior"]}"#).unwrap();
+//! let request = RequestBuilder::new("support-bot", "support")
+//!     .claim("role", "junior")
+//!     .claim("customer_id", 42)
+//!     .relation("customers", &[("customer_id", "integer"), ("email", "text")])
+//!     .build();
+//! let verdict = policy.decide(request).unwrap();
+//! let customers = verdict.granted("customers").unwrap();
+//! assert_eq!(customers.masks_of("email"), Some(&[Mask::Hash][..]));
+//! ```
+//!
+//! Settings are checked and prepared once per mount in [`Policy::configure`]; what it returns comes back with every
+//! request, so a decision never parses settings. Where they are large, keep the parts that a request picks from in a
+//! [`prepared::Indexed`], which decodes only the entry asked for.
+
+#[expect(missing_docs, clippy::allow_attributes_without_reason, reason = "generated from wit/policy.wit")]
+pub mod bindings;
+pub mod expr;
+pub mod grant;
+pub mod limits;
+pub mod policy;
+pub mod prepared;
+pub mod request;
+pub mod settings;
+pub mod testing;
+pub mod value;
+pub mod verdict;
+
+pub use policy::Policy;
+
+/// The contract's types, as generated.
+pub mod types {
+    pub use crate::bindings::mountgate::policy::types::*;
+}
+
+/// What a policy usually needs.
+pub mod prelude {
+    pub use crate::{
+        Policy, export_policy,
+        expr::{Expr, Term, all, always, any, claim, col, lit, not},
+        prepared::Indexed,
+        request::ClaimError,
+        types::{
+            CeilingColumn, CeilingRelation, ClaimValue, ColumnGrant, DatePart, Grant, Input, Limits, Manifest, Mask,
+            Partial, Rate, RelationGrant, Request, Value, Verb, Verdict,
+        },
+        verdict::{Allow, Hold},
+    };
+}

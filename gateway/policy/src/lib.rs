@@ -1,1 +1,27 @@
-//! The Wasm host: admission, compiled cache, instances, calls.
+//! The Wasm host: admits policies' components, compiles them off the request's path, and asks them for verdicts.
+//!
+//! A policy is taken for an attacker. It gets no import but WASI interfaces answered emptily and the same each time,
+//! a bounded memory, stack, time and answer, and a fresh instance for each decision, so that nothing that one
+//! caller's request left behind can reach another's. Whatever goes wrong is a [`PolicyError`], and that is a deny.
+//!
+//! This crate deliberately knows no SQL, no protocol and no store, and does not judge whether a verdict stays within
+//! the ceiling: `core`'s `Scope::narrow` does.
+
+mod admission;
+mod bindings;
+pub mod bundled;
+pub mod config;
+mod convert;
+pub mod error;
+mod host;
+mod instances;
+mod plugin;
+mod policy;
+mod state;
+mod ticker;
+
+pub use config::{DiskCache, HostConfig};
+pub use error::{AdmissionError, PolicyError};
+pub use host::Host;
+pub use plugin::{Inputs, Manifest, Plugin};
+pub use policy::{Decision, Policy};

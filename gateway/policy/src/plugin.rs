@@ -1,0 +1,244 @@
+//! A plugin: an admitted component.
+
+use std::sync::Arc;
+
+use mountgate_core::Digest;
+use parking_lot::Mutex;
+use wasmtime::{Store, Trap, component::InstancePre};
+
+use crate::{
+    bindings::v0_1::{PolicyPre, mountgate::policy::types as wit},
+    error::{AdmissionError, PolicyError},
+    host::Shared,
+    instances::{Instance, Place},
+    policy::Policy,
+    state::State,
+    ticker::Ticker,
+};
+
+/// The optional inputs that a policy reads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Inputs {
+    /// The request's time.
+    pub time: bool,
+    /// What is left of the mount's rates.
+    pub usage: bool,
+    /// The statement's parameters.
+    pub parameters: bool,
+}
+
+/// What a policy says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Manifest {
+    /// Its name.
+    pub name: String,
+    /// One line on what it does.
+    pub summary: String,
+    /// The optional inputs that it reads.
+    pub inputs: Inputs,
+    /// A JSON Schema of its settings, as JSON text.
+    pub settings_schema: String,
+}
+
+/// An admitted component.
+pub struct Plugin {
+    shared: Arc<Shared>,
+    digest: Digest,
+    manifest: Manifest,
+    stock: Arc<Stock>,
+}
+
+/// Instances of a plugin that are ready.
+pub(crate) struct Stock {
+    pre: PolicyPre<State>,
+    ready: Mutex<Vec<Instance>>,
+    max_memory: usize,
+    max_table: usize,
+    max_output: usize,
+    warm_up: u64,
+}
+
+impl Stock {
+    pub(crate) fn len(&self) -> usize {
+        self.ready.lock().len()
+    }
+
+    /// Makes an instance and puts it with the others; `false` where that failed.
+    pub(crate) fn make(&self, place: Place) -> bool {
+        match self.instance(place) {
+            Ok(instance) => {
+                self.ready.lock().push(instance);
+                true
+            }
+            Err(error) => {
+                tracing::warn!(%error, "no policy instance could be made ahead");
+                false
+            }
+        }
+    }
+
+    /// A fresh instance.
+    fn instance(&self, place: Place) -> Result<Instance, PolicyError> {
+        let mut store = Store::new(self.pre.engine(), State::new(self.max_memory, self.max_table));
+        store.limiter(|state| state);
+        store.set_hostcall_fuel(self.max_output);
+        store.set_epoch_deadline(self.warm_up);
+        let bindings = match self.pre.instantiate(&mut store) {
+            Ok(bindings) => bindings,
+            Err(error) => return Err(failure(&error, &store, self.max_output, 0)),
+        };
+        let mut instance = Instance::new(store, bindings, place);
+        // Every instance has answered `describe` when a decision gets it: the pages of its stack and heap are there,
+        // and so is all that the first call sets up. The state that leaves is the same in each, and knows no request.
+        if let Err(error) = instance.bindings.mountgate_policy_decisions().call_describe(&mut instance.store) {
+            return Err(failure(&error, &instance.store, self.max_output, 0));
+        }
+        Ok(instance)
+    }
+}
+
+impl Plugin {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        digest: Digest,
+        pre: InstancePre<State>,
+    ) -> Result<Arc<Self>, AdmissionError> {
+        let pre = PolicyPre::new(pre).map_err(|error| AdmissionError::Unusable(format!("{error:#}")))?;
+        let config = &shared.config;
+        let stock = Arc::new(Stock {
+            pre,
+            ready: Mutex::new(Vec::with_capacity(config.ready)),
+            max_memory: config.max_memory,
+            max_table: config.max_table,
+            max_output: config.max_output,
+            warm_up: Ticker::epochs(config.configure_deadline),
+        });
+        let mut plugin = Self {
+            shared,
+            digest,
+            manifest: Manifest {
+                name: String::new(),
+                summary: String::new(),
+                inputs: Inputs::default(),
+                settings_schema: String::new(),
+            },
+            stock,
+        };
+        plugin.manifest = plugin.describe()?;
+        plugin.shared.keeper.stock(&plugin.stock);
+        Ok(Arc::new(plugin))
+    }
+
+    /// The digest of the component's bytes.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// What it says of itself.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Prepares the plugin for a mount's settings (JSON text, `{}` where there are none).
+    ///
+    /// # Errors
+    /// [`PolicyError::Settings`] with the policy's own words where it refuses them; others where it fails.
+    pub fn configure(self: &Arc<Self>, settings: &str) -> Result<Arc<Policy>, PolicyError> {
+        let deadline = self.shared.config.configure_deadline;
+        let mut instance = self.take()?;
+        instance.store.set_epoch_deadline(Ticker::epochs(deadline));
+        let answer = instance.bindings.mountgate_policy_decisions().call_configure(&mut instance.store, settings);
+        let prepared = match answer {
+            Ok(Ok(prepared)) => Ok(prepared),
+            Ok(Err(text)) => Err(PolicyError::Settings(shorten(text))),
+            Err(error) => Err(self.failure(&error, &instance.store, deadline)),
+        };
+        self.give_back(instance);
+        Ok(Arc::new(Policy::new(Arc::clone(self), settings, prepared?)))
+    }
+
+    fn describe(&self) -> Result<Manifest, AdmissionError> {
+        let deadline = self.shared.config.configure_deadline;
+        let mut instance = self.take().map_err(AdmissionError::Describe)?;
+        instance.store.set_epoch_deadline(Ticker::epochs(deadline));
+        let answer = instance.bindings.mountgate_policy_decisions().call_describe(&mut instance.store);
+        let manifest = answer.map_err(|error| self.failure(&error, &instance.store, deadline));
+        self.give_back(instance);
+        manifest_from(manifest.map_err(AdmissionError::Describe)?).map_err(AdmissionError::Manifest)
+    }
+
+    /// An instance that nobody has used.
+    pub(crate) fn take(&self) -> Result<Instance, PolicyError> {
+        if let Some(instance) = self.stock.ready.lock().pop() {
+            return Ok(instance);
+        }
+        let place = self.shared.keeper.place(self.shared.config.wait).ok_or(PolicyError::Overloaded)?;
+        self.stock.instance(place)
+    }
+
+    /// Throws a used instance away, off this thread.
+    pub(crate) fn give_back(&self, instance: Instance) {
+        self.shared.keeper.used(instance);
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    pub(crate) fn failure(
+        &self,
+        error: &wasmtime::Error,
+        store: &Store<State>,
+        deadline: std::time::Duration,
+    ) -> PolicyError {
+        let deadline_ms = u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX);
+        failure(error, store, self.shared.config.max_output, deadline_ms)
+    }
+}
+
+/// What went wrong in a call, by its cause.
+fn failure(error: &wasmtime::Error, store: &Store<State>, max_output: usize, deadline_ms: u64) -> PolicyError {
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::Interrupt) => return PolicyError::TimedOut(deadline_ms),
+        Some(Trap::StackOverflow) => return PolicyError::Stack,
+        _ => {}
+    }
+    if let Some(refused) = &store.data().refused {
+        return PolicyError::Memory(refused.clone());
+    }
+    let text = format!("{error:#}");
+    if text.contains("fuel allocated for hostcalls has been exhausted") {
+        return PolicyError::Output(max_output);
+    }
+    PolicyError::Trapped(shorten(text))
+}
+
+/// A policy's text in an operator's log: so long, and no control characters, which could forge log lines.
+pub(crate) fn shorten(text: String) -> String {
+    const MAX: usize = 2_000;
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX).collect()
+}
+
+fn manifest_from(manifest: wit::Manifest) -> Result<Manifest, String> {
+    let wit::Manifest { name, summary, inputs, settings_schema } = manifest;
+    let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '/' | '.');
+    if name.is_empty() || name.len() > 100 || !name.chars().all(good) {
+        return Err("the name is not 1 to 100 of `a-z`, `0-9`, `-`, `_`, `.` and `/`".into());
+    }
+    if summary.len() > 1_000 || summary.chars().any(char::is_control) {
+        return Err("the summary is longer than 1000 bytes, or has control characters".into());
+    }
+    match serde_json::from_str::<serde_json::Value>(&settings_schema) {
+        Ok(serde_json::Value::Object(_)) => {}
+        _ => return Err("the settings schema is no JSON object".into()),
+    }
+    let mut declared = Inputs::default();
+    for input in inputs {
+        match input {
+            wit::Input::Time => declared.time = true,
+            wit::Input::Usage => declared.usage = true,
+            wit::Input::Parameters => declared.parameters = true,
+        }
+    }
+    Ok(Manifest { name, summary, inputs: declared, settings_schema })
+}

@@ -1,0 +1,12 @@
+//! The contract, generated from `wit/policy.wit`.
+
+wit_bindgen::generate!({
+    path: "../wit",
+    world: "policy",
+    pub_export_macro: true,
+    export_macro_name: "export_component",
+    default_bindings_module: "mountgate_plugin_sdk::bindings",
+    generate_unused_types: true,
+    additional_derives: [PartialEq, serde::Serialize, serde::Deserialize],
+    additional_derives_ignore: ["uses", "column-touch", "relation-touch", "touch", "request"],
+});

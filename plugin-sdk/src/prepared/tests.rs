@@ -1,0 +1,48 @@
+use super::*;
+
+#[test]
+fn entries_are_found_by_key_and_others_are_not() {
+    let table = Indexed::new((0..50).map(|n| (format!("table_{n}"), vec![n, n + 1]))).unwrap();
+    let table: Indexed<Vec<i32>> = decode(&encode(&table).unwrap()).unwrap();
+    assert_eq!(table.len(), 50);
+    for n in 0..50 {
+        assert_eq!(table.get(&format!("table_{n}")), Ok(Some(vec![n, n + 1])));
+    }
+    for absent in ["", "table_", "table_50", "zebra"] {
+        assert_eq!(table.get(absent), Ok(None));
+    }
+}
+
+#[test]
+fn a_key_twice_is_refused() {
+    assert_eq!(
+        Indexed::new([("a".to_owned(), 1), ("a".to_owned(), 2)]).unwrap_err(),
+        "`a` is there twice"
+    );
+}
+
+#[test]
+fn damaged_bytes_are_an_error_and_never_a_panic() {
+    let whole = Indexed::new((0..5).map(|n| (format!("t{n}"), n.to_string()))).unwrap();
+    for cut in 0..whole.bytes.len() {
+        let cut: Indexed<String> = Indexed { bytes: whole.bytes[..cut].to_vec(), of: PhantomData };
+        for n in 0..5 {
+            // Found whole, or not found, or an error.
+            if let Ok(Some(text)) = cut.get(&format!("t{n}")) {
+                assert_eq!(text, n.to_string());
+            }
+        }
+    }
+    for at in 0..whole.bytes.len() {
+        let mut bent = whole.clone();
+        bent.bytes[at] ^= 0xff;
+        let _ = bent.get("t3");
+    }
+}
+
+#[test]
+fn an_empty_table_has_nothing() {
+    let table: Indexed<u8> = Indexed::default();
+    assert!(table.is_empty());
+    assert_eq!(table.get("a"), Ok(None));
+}
