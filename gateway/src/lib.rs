@@ -1,1 +1,6 @@
-//! The gateway between AI agents and the stores that they ask for data.
+//! The gateway: configuration, composition, and the command line over them.
+//!
+//! Here the crates are put together and nothing is decided: who may see what is configuration's, the policies' and
+//! `mediate`'s business. Only this crate knows TOML, environment variables, signals and the command line.
+
+pub mod config;

@@ -1,0 +1,237 @@
+//! Configuration: `mountgate.toml` and `mounts/*.toml` beside it, read strictly and lowered into one internal form.
+//!
+//! Start, reload and `check` share one path, [`Config::load`]. It tells everything that is wrong in all files at once,
+//! each with file, line, column and the next step. Only this crate knows TOML; what the files say of a backend's
+//! relations is checked against the backend by the composition.
+
+mod json;
+mod main_file;
+mod mask;
+mod mount;
+mod reader;
+mod secret;
+mod source;
+mod units;
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use mountgate_core::{BackendName, MountName, PolicyName, ceiling::likely};
+use toml::{Spanned, de::DeTable};
+
+use self::{
+    reader::Table,
+    source::{Notes, Source},
+};
+
+pub use self::{
+    main_file::{
+        BackendConfig, Gate, LedgerSection, LogFormat, LogSection, MainFile, PluginConfig, PostgresSection,
+        ServerSection, SqliteSection, StoreSection, Wall,
+    },
+    mount::{Expiry, MountConfig, PolicyChoice},
+    secret::Secret,
+    source::{Problem, Problems},
+};
+
+/// The name of the main file.
+pub const MAIN_FILE: &str = "mountgate.toml";
+/// The folder of mounts, beside the main file.
+pub const MOUNTS_FOLDER: &str = "mounts";
+/// Policies that are part of the gateway.
+pub const BUNDLED: [&str; 2] = ["ceiling", "tiers"];
+
+/// The whole configuration, sound as far as it can be without asking a backend or a policy.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// The folder that relative paths are relative to.
+    pub folder: PathBuf,
+    /// What the main file says.
+    pub main: MainFile,
+    /// The mounts, by name.
+    pub mounts: BTreeMap<MountName, MountConfig>,
+    /// What an operator should know, and what does not keep the gateway from serving.
+    pub warnings: Vec<String>,
+}
+
+impl Config {
+    /// Reads and lowers the main file at `path` and the mounts beside it.
+    ///
+    /// # Errors
+    /// Everything that is wrong in any of the files.
+    pub fn load(path: &Path) -> Result<Self, Problems> {
+        let folder = match path.parent() {
+            Some(parent) if parent.as_os_str().is_empty() => PathBuf::from("."),
+            Some(parent) => parent.to_owned(),
+            None => PathBuf::from("."),
+        };
+        let shown = path.file_name().map_or_else(|| path.display().to_string(), |name| name.display().to_string());
+        let main = match read(path, shown) {
+            Ok(main) => main,
+            Err(mut problem) => {
+                problem.message = format!("{}; `mountgate init` writes a commented start", problem.message);
+                return Err(Problems(vec![problem]));
+            }
+        };
+        let (mounts, problems) = mount_files(&folder);
+        Self::lower(folder, main, mounts, problems)
+    }
+
+    /// Lowers files that are read already.
+    fn lower(folder: PathBuf, main: Source, mounts: Vec<Source>, unreadable: Vec<Problem>) -> Result<Self, Problems> {
+        let mut problems = unreadable;
+        let mut warnings = Vec::new();
+        let main = parse(Arc::new(main), &mut problems, |_, root| main_file::lower(root, &folder));
+        if let Some(main) = &main {
+            main.warn(&mut warnings);
+        }
+        let mut lowered: BTreeMap<MountName, MountConfig> = BTreeMap::new();
+        for source in mounts {
+            let mount = parse(Arc::new(source), &mut problems, |notes, root| {
+                let found = mount::lower(notes, root)?;
+                refer(notes, &found, main.as_ref(), &lowered);
+                Some(found.mount)
+            });
+            if let Some(mount) = mount.flatten() {
+                lowered.entry(mount.name.clone()).or_insert(mount);
+            }
+        }
+        let Some(main) = main.filter(|_| problems.is_empty()) else { return Err(Problems(problems)) };
+        if lowered.is_empty() {
+            warnings.push(format!("there is no mount: add a file to `{MOUNTS_FOLDER}/`"));
+        }
+        for backend in main.backends.keys() {
+            if !lowered.values().any(|mount| &mount.backend == backend) {
+                warnings.push(format!("backend `{backend}` is used by no mount"));
+            }
+        }
+        Ok(Self { folder, main, mounts: lowered, warnings })
+    }
+
+    /// Mounts whose last day is over at that moment (milliseconds since 1970-01-01T00:00Z), as warnings.
+    pub fn ended(&self, now_ms: i64) -> Vec<String> {
+        self.mounts
+            .values()
+            .filter_map(|mount| Some((&mount.name, mount.expires.as_ref().filter(|expires| expires.end_ms <= now_ms)?)))
+            .map(|(name, expires)| format!("mount `{name}` has ended: it served until the end of {}", expires.day))
+            .collect()
+    }
+}
+
+/// What a mount refers to must be there.
+fn refer(notes: &Notes, found: &mount::Lowered, main: Option<&MainFile>, others: &BTreeMap<MountName, MountConfig>) {
+    if let Some(other) = others.get(&found.mount.name) {
+        notes.note(
+            &found.name_span,
+            format!(
+                "mount `{}` is in `{}` already: give one of them another name",
+                found.mount.name, other.source.shown
+            ),
+        );
+    }
+    // Where the main file could not be read, what it holds is not known.
+    let Some(main) = main else { return };
+    let backend: &BackendName = &found.mount.backend;
+    if !main.backends.contains_key(backend) {
+        let help = match likely(backend.as_str(), main.backends.keys().map(BackendName::as_str)) {
+            Some(near) => format!("; did you mean `{near}`?"),
+            None => format!(": add `[backends.{backend}]` to `{MAIN_FILE}`"),
+        };
+        notes.note(&found.backend_span, format!("there is no backend `{backend}`{help}"));
+    }
+    for (policy, span) in &found.policies {
+        if BUNDLED.contains(&policy.as_str()) || main.plugins.contains_key(policy) {
+            continue;
+        }
+        let all = BUNDLED.into_iter().chain(main.plugins.keys().map(PolicyName::as_str));
+        let help = match likely(policy.as_str(), all) {
+            Some(near) => format!("; did you mean `{near}`?"),
+            None => format!(": `ceiling` and `tiers` are bundled, and `{MAIN_FILE}` declares plugins"),
+        };
+        notes.note(span, format!("there is no policy `{policy}`{help}"));
+    }
+}
+
+/// Parses a file and hands its root to `read`; what is wrong goes to `problems`.
+fn parse<T>(source: Arc<Source>, problems: &mut Vec<Problem>, read: impl FnOnce(&Notes, &Table<'_>) -> T) -> Option<T> {
+    let notes = Notes::new(Arc::clone(&source));
+    let (document, errors): (Spanned<DeTable<'_>>, _) = DeTable::parse_recoverable(&source.text);
+    let mut readable = true;
+    for error in &errors {
+        // A table with a key given twice can still be read; after other errors, what is read would be guesswork.
+        let twice = error.message() == "duplicate key";
+        readable &= twice;
+        let message = if twice {
+            "this key is given twice: keep one".to_owned()
+        } else {
+            format!("not TOML: {}", error.message().replace('\n', ", "))
+        };
+        notes.note(&error.span().unwrap_or(0..0), message);
+    }
+    let out = readable.then(|| {
+        let root = Table::root(&notes, &document);
+        read(&notes, &root)
+    });
+    problems.extend(notes.take());
+    out
+}
+
+fn read(path: &Path, shown: String) -> Result<Source, Problem> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Source { path: path.to_owned(), shown, text }),
+        Err(error) => Err(Problem::of_file(shown, format!("the file cannot be read: {error}"))),
+    }
+}
+
+/// The mounts' files in the order of their names.
+fn mount_files(folder: &Path) -> (Vec<Source>, Vec<Problem>) {
+    let mut problems = Vec::new();
+    let entries = match std::fs::read_dir(folder.join(MOUNTS_FOLDER)) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return (vec![], problems),
+        Err(error) => {
+            problems.push(Problem::of_file(MOUNTS_FOLDER, format!("the folder cannot be read: {error}")));
+            return (vec![], problems);
+        }
+    };
+    let mut files = Vec::new();
+    for entry in entries {
+        match entry {
+            Ok(entry) => {
+                let name = entry.file_name().to_string_lossy().into_owned();
+                if name.ends_with(".toml") && !name.starts_with('.') {
+                    files.push((name, entry.path()));
+                }
+            }
+            Err(error) => {
+                problems.push(Problem::of_file(MOUNTS_FOLDER, format!("the folder cannot be read: {error}")));
+            }
+        }
+    }
+    files.sort();
+    let mut sources = Vec::new();
+    for (name, path) in files {
+        match read(&path, format!("{MOUNTS_FOLDER}/{name}")) {
+            Ok(source) => sources.push(source),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    (sources, problems)
+}
+
+/// A name of a mount, backend, agent or policy: short, printable and the same in every file system and URL.
+pub(crate) fn name(text: &str) -> Result<String, String> {
+    let first = text.chars().next().is_some_and(|c| c.is_ascii_alphanumeric());
+    let rest = text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
+    if first && rest && text.len() <= 64 {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("`{text}` is no name: up to 64 letters, digits, `-`, `_` and `.`, a letter or digit first"))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,399 @@
+//! `mountgate.toml`.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use mountgate_core::{BackendName, PolicyName, Rate};
+use mountgate_ledger::Durability;
+
+use super::{
+    mount::policy_name,
+    name,
+    reader::{Table, Value},
+    secret::{Secret, secret},
+    units,
+};
+
+/// The main file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MainFile {
+    /// `[server]`
+    pub server: ServerSection,
+    /// `[keys] master`: where the master key is; made in the state folder where the file is silent.
+    pub master: Option<Secret>,
+    /// `[gate]`
+    pub gate: Gate,
+    /// `[ledger]`
+    pub ledger: LedgerSection,
+    /// `[log]`
+    pub log: LogSection,
+    /// `[backends.NAME]`
+    pub backends: BTreeMap<BackendName, BackendConfig>,
+    /// `[plugins."publisher/name"]`
+    pub plugins: BTreeMap<PolicyName, PluginConfig>,
+}
+
+/// `[server]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerSection {
+    /// Where agents ask.
+    pub data: SocketAddr,
+    /// Where operators ask.
+    pub admin: SocketAddr,
+    /// The folder of what the gateway keeps: keys, identities, the ledger.
+    pub state: PathBuf,
+    /// The largest request body, in bytes.
+    pub max_body: usize,
+    /// The largest request head, in bytes.
+    pub max_header: usize,
+    /// Connections at once, on each port.
+    pub max_connections: usize,
+    /// How long a client may take over a request's head.
+    pub header_timeout: Duration,
+    /// How long a client may take over a request's body.
+    pub body_timeout: Duration,
+    /// How long requests under way may take to end when the gateway stops.
+    pub shutdown: Duration,
+}
+
+/// `[gate]`: before anything is parsed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gate {
+    /// The rate of each caller.
+    pub requests: Rate,
+}
+
+/// `[ledger]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LedgerSection {
+    /// The folder.
+    pub dir: PathBuf,
+    /// What a decision is safe from before the first byte of its answer leaves.
+    pub durability: Durability,
+    /// Bytes after which a segment is closed.
+    pub rotate: u64,
+    /// Bytes of all segments together, above which the oldest are dropped.
+    pub max_size: u64,
+    /// Whether statements' texts are kept.
+    pub statements: bool,
+}
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// `[log]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogSection {
+    /// How it is written.
+    pub format: LogFormat,
+    /// A filter as `tracing-subscriber` reads it: `info`, or `info,mountgate_sql=debug`.
+    pub level: String,
+}
+
+/// What to do where a backend has no wall of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Wall {
+    /// Serve, with a warning at start, in `check` and `/healthz`.
+    #[default]
+    Warn,
+    /// Refuse to start.
+    Require,
+}
+
+/// `[backends.NAME]`
+#[derive(Clone, Debug, PartialEq)]
+pub struct BackendConfig {
+    /// The store.
+    pub store: StoreSection,
+    /// What to do without a wall.
+    pub wall: Wall,
+}
+
+/// Which store.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StoreSection {
+    /// `kind = "sqlite"`
+    Sqlite(SqliteSection),
+    /// `kind = "postgres"`
+    Postgres(PostgresSection),
+}
+
+/// A SQLite file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SqliteSection {
+    /// The file.
+    pub path: PathBuf,
+    /// Threads, each with a connection of its own; the driver's default where absent.
+    pub threads: Option<usize>,
+}
+
+/// A PostgreSQL database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PostgresSection {
+    /// The host, or the folder of its socket.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// The role.
+    pub user: String,
+    /// The database.
+    pub database: String,
+    /// The role's password.
+    pub password: Option<Secret>,
+    /// Connections; the driver's default where absent.
+    pub pool: Option<usize>,
+}
+
+/// `[plugins."publisher/name"]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PluginConfig {
+    /// The component.
+    pub path: PathBuf,
+}
+
+impl MainFile {
+    pub(super) fn warn(&self, warnings: &mut Vec<String>) {
+        for (port, address) in [("data", self.server.data), ("admin", self.server.admin)] {
+            if !address.ip().is_loopback() {
+                warnings.push(format!(
+                    "the {port} port listens on {address}, beyond this machine, without TLS: put a proxy that ends TLS before it"
+                ));
+            }
+        }
+        for name in self.plugins.keys() {
+            warnings.push(format!("plugin `{name}` runs unsigned (`allow_unsigned_plugins`): for development only"));
+        }
+    }
+}
+
+/// Lowers the main file. What is wrong is noted; a sound value stands in its place.
+pub(super) fn lower(root: &Table<'_>, folder: &Path) -> MainFile {
+    let server = server(root.get("server").and_then(|value| value.table()).as_ref(), folder);
+    let master = root.get("keys").and_then(|value| value.table()).and_then(|keys| {
+        let master = keys.require("master", "master = { env = \"MOUNTGATE_MASTER_KEY\" }")?;
+        secret(&master, folder)
+    });
+    let gate = root
+        .get("gate")
+        .and_then(|value| value.table())
+        .and_then(|gate| gate.require("requests", "requests = \"6000/minute\"")?.parsed(units::rate))
+        .unwrap_or(Rate { amount: 6_000, window_ms: 60_000 });
+    let ledger = ledger(root.get("ledger").and_then(|value| value.table()).as_ref(), folder, &server.state);
+    let log = log(root.get("log").and_then(|value| value.table()).as_ref());
+    let mut backends = BTreeMap::new();
+    if let Some(all) = root.require("backends", "[backends.shop]").and_then(|value| value.table()) {
+        for entry in all.entries() {
+            match name(&entry.key) {
+                Ok(name) => {
+                    if let Some(backend) = entry.table().and_then(|table| backend(&table, folder)) {
+                        backends.insert(BackendName::new(name), backend);
+                    } else {
+                        // Named, if not soundly: mounts that refer to it are not wrong as well.
+                        backends.entry(BackendName::new(name)).or_insert_with(unsound);
+                    }
+                }
+                Err(why) => entry.reject_key(why),
+            }
+        }
+    }
+    let unsigned = root
+        .get("plugins_development")
+        .and_then(|value| value.table())
+        .and_then(|table| table.require("allow_unsigned_plugins", "allow_unsigned_plugins = true")?.boolean())
+        .unwrap_or(false);
+    let mut plugins = BTreeMap::new();
+    for entry in root.get("plugins").and_then(|value| value.table()).map(|table| table.entries()).unwrap_or_default() {
+        if let Some((name, plugin)) = plugin(&entry, unsigned, folder) {
+            plugins.insert(name, plugin);
+        }
+    }
+    MainFile { server, master, gate: Gate { requests: gate }, ledger, log, backends, plugins }
+}
+
+/// Stands for a backend whose section is wrong, until loading fails because of it.
+fn unsound() -> BackendConfig {
+    BackendConfig {
+        store: StoreSection::Sqlite(SqliteSection { path: PathBuf::new(), threads: None }),
+        wall: Wall::Warn,
+    }
+}
+
+fn server(table: Option<&Table<'_>>, folder: &Path) -> ServerSection {
+    let get = |key| table.and_then(|table| table.get(key));
+    let address = |key, default: u16| {
+        get(key)
+            .and_then(|value| {
+                value.parsed(|text| {
+                    text.parse::<SocketAddr>()
+                        .map_err(|_| format!("`{text}` is no address: write one like `127.0.0.1:{default}`"))
+                })
+            })
+            .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], default)))
+    };
+    let size = |key, default: usize| {
+        get(key)
+            .and_then(|value| value.parsed(units::size))
+            .and_then(|size| usize::try_from(size).ok())
+            .unwrap_or(default)
+    };
+    let span =
+        |key, default| get(key).and_then(|value| value.parsed(units::duration)).unwrap_or(Duration::from_secs(default));
+    let (data, admin) = (address("data", 7411), address("admin", 7412));
+    if let Some(value) = get("admin").filter(|_| data == admin && admin.port() != 0) {
+        value.reject("`data` and `admin` are the same address: give each its own port");
+    }
+    ServerSection {
+        data,
+        admin,
+        state: get("state").and_then(|value| path(&value, folder)).unwrap_or_else(|| folder.join("state")),
+        max_body: size("max_body", 1 << 20),
+        max_header: size("max_header", 16 << 10),
+        max_connections: get("max_connections")
+            .and_then(|value| value.integer(1, 1_000_000))
+            .and_then(|most| usize::try_from(most).ok())
+            .unwrap_or(1024),
+        header_timeout: span("header_timeout", 10),
+        body_timeout: span("body_timeout", 30),
+        shutdown: span("shutdown", 10),
+    }
+}
+
+fn ledger(table: Option<&Table<'_>>, folder: &Path, state: &Path) -> LedgerSection {
+    let get = |key| table.and_then(|table| table.get(key));
+    let rotate = get("rotate").and_then(|value| value.parsed(units::size)).unwrap_or(64 << 20);
+    let bound = get("max_size");
+    let max_size = bound.as_ref().and_then(|value| value.parsed(units::size)).unwrap_or((1 << 30).max(rotate * 2));
+    if max_size < rotate.saturating_mul(2) {
+        if let Some(value) = &bound {
+            value.reject(
+                "`max_size` should be at least twice `rotate`: a whole segment is kept while the next is written",
+            );
+        }
+    }
+    LedgerSection {
+        dir: get("dir").and_then(|value| path(&value, folder)).unwrap_or_else(|| state.join("ledger")),
+        durability: get("durability")
+            .and_then(|value| value.choice(&[("process", Durability::Process), ("disk", Durability::Disk)]))
+            .unwrap_or_default(),
+        rotate,
+        max_size,
+        statements: get("statements").and_then(|value| value.boolean()).unwrap_or(false),
+    }
+}
+
+fn log(table: Option<&Table<'_>>) -> LogSection {
+    let get = |key| table.and_then(|table| table.get(key));
+    LogSection {
+        format: get("format")
+            .and_then(|value| value.choice(&[("human", LogFormat::Human), ("json", LogFormat::Json)]))
+            .unwrap_or_default(),
+        level: get("level")
+            .and_then(|value| {
+                value.parsed(|text| match text.parse::<tracing_subscriber::EnvFilter>() {
+                    Ok(_) if !text.is_empty() => Ok(text.to_owned()),
+                    _ => Err(format!("`{text}` is no level: write `error`, `warn`, `info`, `debug` or `trace`")),
+                })
+            })
+            .unwrap_or_else(|| "info".to_owned()),
+    }
+}
+
+fn path(value: &Value<'_>, folder: &Path) -> Option<PathBuf> {
+    let text = value.string()?;
+    if text.is_empty() {
+        value.reject(format!("`{}` is an empty path", value.name()));
+        return None;
+    }
+    Some(folder.join(text))
+}
+
+fn backend(table: &Table<'_>, folder: &Path) -> Option<BackendConfig> {
+    #[derive(Clone, Copy)]
+    enum Kind {
+        Sqlite,
+        Postgres,
+    }
+    let kind = table
+        .require("kind", "kind = \"sqlite\"")
+        .and_then(|value| value.choice(&[("sqlite", Kind::Sqlite), ("postgres", Kind::Postgres)]));
+    let wall = table.get("wall");
+    let wall = match wall.as_ref().map(|value| value.choice(&[("warn", Wall::Warn), ("require", Wall::Require)])) {
+        Some(wall) => wall.unwrap_or_default(),
+        None => Wall::default(),
+    };
+    let store = match kind {
+        Some(Kind::Sqlite) => StoreSection::Sqlite(SqliteSection {
+            threads: table
+                .get("threads")
+                .and_then(|value| value.integer(1, 256))
+                .and_then(|threads| usize::try_from(threads).ok()),
+            path: table.require("path", "path = \"shop.db\"").and_then(|value| path(&value, folder))?,
+        }),
+        Some(Kind::Postgres) => StoreSection::Postgres(postgres(table, folder)?),
+        None => {
+            // Its other keys can't be judged without its kind.
+            drop(table.entries());
+            return None;
+        }
+    };
+    Some(BackendConfig { store, wall })
+}
+
+fn postgres(table: &Table<'_>, folder: &Path) -> Option<PostgresSection> {
+    let text = |key, example| table.require(key, example).and_then(|value| value.string());
+    let host = table.get("host").map_or(Some("localhost"), |value| value.string());
+    let port = table.get("port").and_then(|value| value.integer(1, 65_535)).and_then(|port| u16::try_from(port).ok());
+    let (user, database) = (text("user", "user = \"mountgate\""), text("database", "database = \"shop\""));
+    let password = table.get("password").and_then(|value| secret(&value, folder));
+    let pool = table.get("pool").and_then(|value| value.integer(1, 1_000)).and_then(|pool| usize::try_from(pool).ok());
+    table.refuse(
+        "url",
+        "`url` is not read, for a URL may hold a password: write `host`, `port`, `user`, `database` and `password`",
+    );
+    table.not_yet("sslmode", "connections to PostgreSQL are unencrypted; reach a remote one through a tunnel or proxy");
+    Some(PostgresSection {
+        host: host?.to_owned(),
+        port: port.unwrap_or(5432),
+        user: user?.to_owned(),
+        database: database?.to_owned(),
+        password,
+        pool,
+    })
+}
+
+fn plugin(entry: &Value<'_>, unsigned: bool, folder: &Path) -> Option<(PolicyName, PluginConfig)> {
+    let name = match policy_name(&entry.key) {
+        Ok(name) if entry.key.contains('/') => name,
+        Ok(_) => {
+            entry.reject_key(format!(
+                "a plugin has a publisher: write `[plugins.\"acme/{}\"]` (names without one are bundled policies)",
+                entry.key
+            ));
+            return None;
+        }
+        Err(why) => {
+            entry.reject_key(why);
+            return None;
+        }
+    };
+    if !unsigned {
+        entry.reject_key(format!(
+            "plugin `{name}` is not signed, and this version cannot check signatures yet: to run it unsigned while you develop it, write `allow_unsigned_plugins = true` under `[plugins_development]`"
+        ));
+    }
+    let table = entry.table()?;
+    let path = table.require("path", "path = \"plugins/support.wasm\"").and_then(|value| path(&value, folder));
+    // Named, if not soundly: mounts that refer to it are not wrong as well.
+    Some((name, PluginConfig { path: path.unwrap_or_default() }))
+}
