@@ -1,1 +1,38 @@
-//! Agents, sessions and minters: who is asking.
+//! Agents, sessions, minters and operators: who is asking.
+//!
+//! [`Identity::authenticate`] turns a token into a [`Credential`]. It runs on the request's path in a few microseconds:
+//! the credentials are in memory, and each call asks SQLite whether any other connection, of this process or of the
+//! command line's, has committed since (`PRAGMA data_version`), and reads what has changed. So a revocation holds for
+//! the next request, wherever it was made.
+//!
+//! Tokens are `mga_` (agent), `mgs_` (session), `mgm_` (minter) or `mgo_` (operator), 16 characters of public id, and
+//! 32 random bytes in hexadecimal with a checksum, so that scanners find a leaked one and a mistyped one is told
+//! without a look-up. Stored is SHA-256 of the secret, bound to kind and id. No slow hash: 256 random bits can't be
+//! guessed, whatever a guess costs, and a slow hash on the request's path is a way to exhaust the gateway.
+//!
+//! Decisions:
+//! - An agent's key mints nothing; a minter reads nothing; an operator does neither on the data port. The caller of
+//!   this crate sees which it is by the variant of [`Credential`].
+//! - A session adds claims and never changes one of its agent's. A minter is bound to agents, claims, their types and,
+//!   where given, their values, and a lifetime.
+//! - Revoking an agent ends its sessions. Revoking a minter ends the sessions that it minted: whoever stole it may
+//!   have minted them. A revoked name is never given again, so that the ledger stays unambiguous.
+//! - What is unknown, expired or revoked is one and the same [`Unauthenticated`] to the caller; its reason is for the
+//!   operator's log.
+//!
+//! This crate deliberately knows no HTTP and no mounts.
+
+mod claims;
+mod error;
+mod identity;
+mod index;
+mod mint;
+mod store;
+mod token;
+
+pub use claims::{ClaimRule, ClaimType};
+pub use error::{IdentityError, Reason, Unauthenticated};
+pub use identity::{Credential, Identity, IdentityConfig, ListedAgent, ListedMinter, ListedOperator, ListedSession};
+pub use index::{Minter, Operator};
+pub use mint::{Minted, MinterGrant};
+pub use token::Token;
