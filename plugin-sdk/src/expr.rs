@@ -4,7 +4,7 @@
 //! use mountgate_plugin_sdk::prelude::*;
 //! let own_and_open = col("customer_id").eq(claim("customer_id"))
 //!     .and(col("state").in_list(["new", "open"]).or(col("closed_at").is_null()));
-//! assert_eq!(own_and_open.into_nodes().len(), 10);
+//! assert_eq!(own_and_open.into_nodes().len(), 11);
 //! ```
 
 use serde::{Deserialize, Serialize};

@@ -66,6 +66,10 @@ impl Manifest {
 /// # Errors
 /// As [`Policy::configure`], and where the settings are not of the policy's shape.
 pub fn configure<P: Policy>(settings: &str) -> Result<Vec<u8>, String> {
+    // serde also reads a struct from a list, by position: no operator means that.
+    if !settings.trim_start().starts_with('{') {
+        return Err("settings: write keys and values".into());
+    }
     let settings = serde_json::from_str(settings).map_err(|error| format!("settings: {error}"))?;
     prepared::encode(&P::configure(settings)?)
 }
@@ -94,10 +98,13 @@ macro_rules! export_policy {
                     $crate::policy::configure::<$policy>(&settings)
                 }
 
-                fn decide(prepared: Vec<u8>, request: $crate::types::Request) -> Result<$crate::types::Verdict, String> {
+                fn decide(
+                    prepared: Vec<u8>,
+                    request: $crate::types::Request,
+                ) -> Result<$crate::types::Verdict, String> {
                     $crate::policy::decide::<$policy>(&prepared, request)
                 }
-            }
+    }
 
             #[cfg(target_arch = "wasm32")]
             $crate::bindings::export_component!(Exported with_types_in $crate::bindings);

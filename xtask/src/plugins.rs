@@ -12,7 +12,7 @@ use clap::Subcommand;
 use wit_component::ComponentEncoder;
 
 const TARGET: &str = "wasm32-unknown-unknown";
-const BUNDLED: [&str; 1] = ["ceiling"];
+const BUNDLED: [&str; 2] = ["ceiling", "tiers"];
 
 /// What to do with the bundled policies.
 #[derive(Clone, Copy, Debug, Subcommand)]

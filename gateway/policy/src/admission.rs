@@ -63,9 +63,7 @@ pub(crate) fn read(bytes: &[u8], config: &HostConfig) -> Result<Read, AdmissionE
             Payload::Version { encoding, .. } => {
                 parts.add(1)?;
                 if depth == 0 && parts.count == 1 && encoding == Encoding::Module {
-                    return Err(AdmissionError::Malformed(
-                        "it is a core module; wrap it as a component".into(),
-                    ));
+                    return Err(AdmissionError::Malformed("it is a core module; wrap it as a component".into()));
                 }
             }
             Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => {
@@ -139,4 +137,3 @@ impl Count {
         Ok(())
     }
 }
-

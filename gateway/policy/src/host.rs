@@ -9,12 +9,7 @@ use wasmtime::{
 };
 
 use crate::{
-    admission,
-    config::HostConfig,
-    error::AdmissionError,
-    instances::Keeper,
-    plugin::Plugin,
-    state::State,
+    admission, config::HostConfig, error::AdmissionError, instances::Keeper, plugin::Plugin, state::State,
     ticker::Ticker,
 };
 

@@ -15,10 +15,7 @@ fn entries_are_found_by_key_and_others_are_not() {
 
 #[test]
 fn a_key_twice_is_refused() {
-    assert_eq!(
-        Indexed::new([("a".to_owned(), 1), ("a".to_owned(), 2)]).unwrap_err(),
-        "`a` is there twice"
-    );
+    assert_eq!(Indexed::new([("a".to_owned(), 1), ("a".to_owned(), 2)]).unwrap_err(), "`a` is there twice");
 }
 
 #[test]

@@ -269,7 +269,9 @@ impl Parser {
                     return Ok(Operand::Term(col(word)));
                 }
                 if !word.eq_ignore_ascii_case("claim") {
-                    return Err(format!("`{word}.` has no meaning in a filter: write `claim.NAME`, or a column's name"));
+                    return Err(format!(
+                        "`{word}.` has no meaning in a filter: write `claim.NAME`, or a column's name"
+                    ));
                 }
                 match self.peek().clone() {
                     Token::Word(name) | Token::Quoted(name) => claim(name),

@@ -85,9 +85,7 @@ pub(crate) fn filter_to(filter: &core::Filter) -> Vec<wit::Node> {
             Node::Compare { op, left, right } => {
                 wit::Node::Compare(wit::Comparison { op: op_to(*op), left: *left, right: *right })
             }
-            Node::In { needle, list } => {
-                wit::Node::InList(wit::Membership { needle: *needle, options: list.clone() })
-            }
+            Node::In { needle, list } => wit::Node::InList(wit::Membership { needle: *needle, options: list.clone() }),
             Node::IsNull(child) => wit::Node::IsNull(*child),
             Node::Not(child) => wit::Node::Negated(*child),
             Node::And(children) => wit::Node::AllOf(children.clone()),

@@ -31,7 +31,11 @@ fn check(verdict: wit::Verdict) -> Result<Verdict, String> {
             if !short {
                 return Err("the code of a denial is not 1 to 40 of `a-z`, `0-9` and `_`".into());
             }
-            Ok(Verdict::Deny { code, reason: text("reason", reason)?, hint: hint.map(|h| text("hint", h)).transpose()? })
+            Ok(Verdict::Deny {
+                code,
+                reason: text("reason", reason)?,
+                hint: hint.map(|h| text("hint", h)).transpose()?,
+            })
         }
         wit::Verdict::Allow(wit::Allowance { grant, limits, valid_for_ms }) => Ok(Verdict::Allow {
             grant: grant_from(grant)?,
@@ -81,8 +85,7 @@ fn grant_from(grant: wit::Grant) -> Result<Grant, String> {
             }
             out.push((column.into(), masks.into_iter().map(mask_from).collect()));
         }
-        let filter =
-            filter.map(filter_from).transpose().map_err(|error| format!("the filter of `{name}`: {error}"))?;
+        let filter = filter.map(filter_from).transpose().map_err(|error| format!("the filter of `{name}`: {error}"))?;
         let grant = RelationGrant { columns: out, filter };
         // Twice the same relation: which of the two would hold?
         if granted.insert(name.as_str().into(), grant).is_some() {
@@ -91,4 +94,3 @@ fn grant_from(grant: wit::Grant) -> Result<Grant, String> {
     }
     Ok(Grant::Narrowed(granted))
 }
-

@@ -23,7 +23,7 @@ fn what_has_no_meaning_is_refused() {
         ("a = 1 -- b", "`-`"),
         ("a = 1.2.3", "no number"),
         ("a = 99999999999999999999", "no number"),
-        ("a NOT NULL", "`null` stands where"),
+        ("a NOT NULL", "`NULL` stands where"),
     ] {
         let error = FilterSetting::read(text).unwrap_err();
         assert!(error.contains(says), "{text}: {error}");

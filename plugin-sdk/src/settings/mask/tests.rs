@@ -31,10 +31,7 @@ fn every_mask_reads() {
         (r#""hash""#, Mask::Hash),
         (r#"{"fixed": "-"}"#, Mask::Fixed(Value::Text("-".into()))),
         (r#"{"fixed": 7}"#, Mask::Fixed(Value::Integer(7))),
-        (
-            r#"{"partial": {"first": 1, "last": 4}}"#,
-            Mask::Partial(Partial { first: 1, last: 4, fill: "*".into() }),
-        ),
+        (r#"{"partial": {"first": 1, "last": 4}}"#, Mask::Partial(Partial { first: 1, last: 4, fill: "*".into() })),
         (r#"{"truncate": "month"}"#, Mask::Truncate(DatePart::Month)),
         (r#"{"round": 2}"#, Mask::Round(2)),
         (r#"{"round": {"digits": -3}}"#, Mask::Round(-3)),
