@@ -1,30 +1,146 @@
-//! stub while sqlite is built
-use crate::{Batch, Call, Rows, StoreError};
+//! PostgreSQL: a pool of pinned, read-only sessions.
+//!
+//! Each statement is `BEGIN READ ONLY`, the prepared statement, and `ROLLBACK`, sent in one write; its answer is read
+//! as far as its caller takes it. The protocol machine reads no further than one message ahead of that, so the rest
+//! waits in the server.
+
+mod bind;
+mod catalogue;
+mod config;
+mod decode;
+mod error;
+mod guard;
+mod pool;
+mod rows;
+mod session;
+
+use std::{sync::Arc, time::Duration};
+
 use mountgate_core::{Catalogue, RelationName};
-/// c
-#[derive(Clone, Debug)]
-pub struct PostgresConfig;
-/// s
-#[derive(Clone, Debug)]
-pub struct PostgresStore;
+use tokio::time::{Instant, timeout_at};
+
+use self::{bind::Parameter, pool::Pool, rows::Running};
+use crate::{Call, Class, Rows, StoreError, rows::Source};
+
+pub use config::PostgresConfig;
+pub(crate) use rows::PostgresRows;
+
+/// An open PostgreSQL database.
+#[derive(Clone)]
+pub struct PostgresStore {
+    pool: Arc<Pool>,
+}
+
+impl std::fmt::Debug for PostgresStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PostgresStore").field("config", &self.pool.config).finish_non_exhaustive()
+    }
+}
+
+/// How long the gateway's own questions may take.
+const OWN: Duration = Duration::from_secs(30);
+
 impl PostgresStore {
-    /// o
-    pub async fn open(_: PostgresConfig) -> Result<Self, StoreError> {
-        Ok(Self)
+    /// Connects once, to see that it can be done. Warns where the role may do more than a gateway's should.
+    ///
+    /// # Errors
+    /// `Unavailable` where the server can't be reached or refuses the login.
+    pub async fn open(config: PostgresConfig) -> Result<Self, StoreError> {
+        let pool = Pool::new(config);
+        let (mut lease, _) = pool.take(Instant::now() + OWN, true).await?;
+        if let Some(session) = lease.session_mut() {
+            let client = Arc::clone(&session.client);
+            let ask = async move {
+                client
+                    .query_one(
+                        "SELECT rolsuper, rolname::text FROM pg_catalog.pg_roles WHERE rolname = current_user",
+                        &[],
+                    )
+                    .await
+            };
+            let row = session.drive(ask).await?.map_err(|e| error::failed(&e, error::Phase::Run))?;
+            if row.try_get(0).unwrap_or(true) {
+                let role: String = row.try_get(1).unwrap_or_default();
+                tracing::warn!(role, "the gateway logs in to PostgreSQL as a superuser; give it a role of its own");
+            }
+        }
+        lease.give_back(None);
+        Ok(Self { pool })
     }
-    /// c
-    pub async fn catalogue(&self, _: &[RelationName]) -> Result<Catalogue, StoreError> {
-        Err(StoreError::timeout())
+
+    /// What the database says of these relations.
+    ///
+    /// # Errors
+    /// Where it can't be asked.
+    pub async fn catalogue(&self, names: &[RelationName]) -> Result<Catalogue, StoreError> {
+        let deadline = Instant::now() + OWN;
+        let (mut lease, _) = self.pool.take(deadline, false).await?;
+        let Some(session) = lease.session_mut() else { return Err(StoreError::timeout()) };
+        let catalogue =
+            timeout_at(deadline, catalogue::read(session, names)).await.map_err(|_| StoreError::timeout())??;
+        lease.give_back(None);
+        Ok(catalogue)
     }
-    /// s
-    pub async fn stream(&self, _: Call) -> Result<Rows, StoreError> {
-        Err(StoreError::timeout())
+
+    /// Runs a statement.
+    ///
+    /// # Errors
+    /// See [`Class`].
+    pub async fn stream(&self, call: Call) -> Result<Rows, StoreError> {
+        let deadline = Instant::now() + call.timeout;
+        let mut fresh = false;
+        // At most one more try, and only before anything of an answer has come: on a session that the server had
+        // closed meanwhile, or with a statement that a change of the schema has made stale.
+        let mut again = true;
+        loop {
+            let (mut lease, used) = self.pool.take(deadline, fresh).await?;
+            let Some(session) = lease.session_mut() else { return Err(StoreError::timeout()) };
+            let prepared = match timeout_at(deadline, session.prepare(&call.sql)).await {
+                Ok(Ok(prepared)) => prepared,
+                Ok(Err(error)) if error.class == Class::Unavailable => {
+                    lease.discard();
+                    if used && again {
+                        (fresh, again) = (true, false);
+                        continue;
+                    }
+                    return Err(error);
+                }
+                Ok(Err(error)) => {
+                    lease.give_back(None);
+                    return Err(error);
+                }
+                // Whatever it is doing there, the connection ends.
+                Err(_) => return Err(StoreError::timeout()),
+            };
+            let wanted = prepared.statement.params().len();
+            if wanted != call.values.len() {
+                lease.give_back(None);
+                let detail = format!("{} values for {wanted} parameters", call.values.len());
+                return Err(StoreError::new(Class::Parameter, detail));
+            }
+            let parameters = match call.values.iter().map(Parameter::new).collect::<Result<Vec<_>, _>>() {
+                Ok(parameters) => parameters,
+                Err(error) => {
+                    lease.give_back(None);
+                    return Err(error);
+                }
+            };
+            let columns = prepared.columns.to_vec();
+            let mut running = Running::start(lease, prepared, parameters, deadline);
+            match running.next().await {
+                Ok(first) => {
+                    let rows = PostgresRows::new(first, running, self.pool.config.patience);
+                    return Ok(Rows::new(columns, Source::Postgres(Box::new(rows))));
+                }
+                Err(_) if again && (running.stale || (running.lost && used)) => {
+                    // A new session has prepared nothing yet, so nothing on it is stale.
+                    (fresh, again) = (true, false);
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
 }
-#[derive(Debug)]
-pub(crate) struct PostgresRows;
-impl PostgresRows {
-    pub(crate) async fn next(&mut self) -> Result<Option<Batch>, StoreError> {
-        Ok(None)
-    }
-}
+
+#[cfg(test)]
+mod tests;
