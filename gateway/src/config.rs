@@ -233,5 +233,18 @@ pub(crate) fn name(text: &str) -> Result<String, String> {
     }
 }
 
+/// A name of an agent, by the rules of `mountgate-identity`: one that no agent can have would serve nobody.
+pub(crate) fn agent_name(text: &str) -> Result<String, String> {
+    let sound = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    if text.chars().next().is_some_and(sound)
+        && text.chars().all(|c| sound(c) || matches!(c, '-' | '_' | '.'))
+        && text.len() <= 63
+    {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("`{text}` is no name of an agent: up to 63 of a-z, 0-9, `-`, `_` and `.`, a letter or digit first"))
+    }
+}
+
 #[cfg(test)]
 mod tests;

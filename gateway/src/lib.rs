@@ -3,4 +3,7 @@
 //! Here the crates are put together and nothing is decided: who may see what is configuration's, the policies' and
 //! `mediate`'s business. Only this crate knows TOML, environment variables, signals and the command line.
 
+pub mod claims;
 pub mod config;
+pub mod init;
+pub mod keys;

@@ -13,7 +13,7 @@ use mountgate_core::{
 use toml::de::{DeTable, DeValue};
 
 use super::{
-    json,
+    agent_name, json,
     mask::mask,
     name,
     reader::{Table, Value},
@@ -127,7 +127,7 @@ pub(super) fn lower(notes: &Notes, root: &Table<'_>) -> Option<Lowered> {
     let strings = listed.as_ref().map(|value| value.strings());
     if let Some(value) = &listed {
         for (agent, span) in strings.clone().flatten().unwrap_or_default() {
-            match name(agent) {
+            match agent_name(agent) {
                 Ok(agent) => drop(agents.insert(agent.into())),
                 Err(why) => value.reject_at(&span, why),
             }
@@ -337,7 +337,7 @@ fn per_agent(
 ) -> BTreeMap<AgentName, PolicyChoice> {
     let mut out = BTreeMap::new();
     for entry in value.table().map(|table| table.entries()).unwrap_or_default() {
-        if let Err(why) = name(&entry.key) {
+        if let Err(why) = agent_name(&entry.key) {
             entry.reject_key(why);
             continue;
         }

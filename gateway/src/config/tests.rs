@@ -156,6 +156,7 @@ fn every_mistake_in_a_mount_is_told_with_its_place() {
         ("backend = \"shop\"", "backend = \"warehouse\""),
         ("agents  = [\"support-bot\"]", "agents  = \"support-bot\""),
         ("agents  = [\"support-bot\"]", "agents  = [\"support-bot\", 7, \"support-bot\"]"),
+        ("agents  = [\"support-bot\"]", "agents  = [\"Support-Bot\"]"),
         ("agents  = [\"support-bot\"]", "agents  = []"),
         ("agents  = [\"support-bot\"]", "agent   = [\"support-bot\"]"),
         ("policy  = \"ceiling\"", "policy  = \"cieling\""),
