@@ -147,8 +147,7 @@ impl Running {
             self.begin = None;
             if let Err(error) = began {
                 // Without a transaction that is read-only nothing may run.
-                self.discard();
-                return Poll::Ready(Err(failed(&error, Phase::Prepare)));
+                return Poll::Ready(Err(self.break_off(&error)));
             }
         }
         if let Some(query) = &mut self.query
@@ -169,8 +168,7 @@ impl Running {
         {
             self.rollback = None;
             if let Err(error) = done {
-                self.discard();
-                return Poll::Ready(Err(failed(&error, Phase::Run)));
+                return Poll::Ready(Err(self.break_off(&error)));
             }
         }
         let Some(stream) = &mut self.stream else { return Poll::Pending };
@@ -209,12 +207,18 @@ impl Running {
 
     /// A failure of the statement's own leaves a session that the roll-back behind it cleans.
     fn fail(&mut self, error: &tokio_postgres::Error, phase: Phase) -> StoreError {
-        let failure = failed(error, phase);
-        if is_survivable(error) && !self.stale {
-            self.give_back();
-        } else {
-            self.discard();
+        if !is_survivable(error) || self.stale {
+            return self.break_off(error);
         }
+        self.give_back();
+        failed(error, phase)
+    }
+
+    /// A failure of the connection, or of what must not fail on it.
+    fn break_off(&mut self, error: &tokio_postgres::Error) -> StoreError {
+        let failure = failed(error, Phase::Run);
+        self.lost = self.stream.is_none() && failure.class == Class::Unavailable;
+        self.discard();
         failure
     }
 
