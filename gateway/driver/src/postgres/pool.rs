@@ -46,8 +46,7 @@ impl Pool {
                     .map_err(|_| full())?
             }
         };
-        while !fresh {
-            let Some(mut session) = self.idle.lock().pop() else { break };
+        while let Some(mut session) = if fresh { None } else { self.pop() } {
             if session.born.elapsed() >= self.config.lifetime {
                 continue;
             }
@@ -57,10 +56,14 @@ impl Pool {
             }
         }
         // A new one takes the place of an idle one, so that there are never more than places.
-        drop(self.idle.lock().pop());
+        drop(self.pop());
         let session =
             timeout_at(deadline, Session::connect(&self.config)).await.map_err(|_| StoreError::timeout())??;
         Ok((self.lease(session, place), false))
+    }
+
+    fn pop(&self) -> Option<Session> {
+        self.idle.lock().pop()
     }
 
     fn lease(self: &Arc<Self>, session: Session, place: OwnedSemaphorePermit) -> Lease {

@@ -179,8 +179,7 @@ fn guard(connection: &mut Connection, config: &SqliteConfig, control: &Arc<Contr
 /// The table-valued functions and virtual tables that the build brings along.
 fn modules(connection: &Connection) -> rusqlite::Result<HashSet<String>> {
     let mut statement = connection.prepare("SELECT lower(name) FROM pragma_module_list")?;
-    let names = statement.query_map([], |row| row.get(0))?.collect();
-    names
+    statement.query_map([], |row| row.get(0))?.collect()
 }
 
 /// Reading, and nothing else: what isn't listed here is denied, whatever the rewriter let through.

@@ -15,7 +15,7 @@ use crate::mask::{self, KeyedHash};
 pub(super) fn register(connection: &Connection) -> rusqlite::Result<()> {
     // Innocuous: they may be used in the views of the second wall with `trusted_schema` off.
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
-    connection.create_scalar_function("mountgate_hash", 2, flags, |context| hash(context))?;
+    connection.create_scalar_function("mountgate_hash", 2, flags, hash)?;
     connection.create_scalar_function("mountgate_partial", 4, flags, |context| {
         Ok(match (canonical(context.get_raw(0)), integer(context, 1), integer(context, 2), text(context, 3)) {
             (Some(x), Some(first), Some(last), Some(fill)) => Value::Text(mask::partial(&x, first, last, fill)),

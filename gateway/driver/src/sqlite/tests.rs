@@ -355,7 +355,7 @@ async fn parameters_keep_their_types() {
         (Value::Date("2026-11-24".into()), "text", Value::Text("2026-11-24".into())),
         (list.clone(), "text", Value::Text("[9007199254740993,\"a\\\"b\",null]".into())),
     ] {
-        let rows = all(&store, "SELECT typeof(?1), CAST(?1 AS TEXT)", &[value.clone()]).await.unwrap();
+        let rows = all(&store, "SELECT typeof(?1), CAST(?1 AS TEXT)", std::slice::from_ref(&value)).await.unwrap();
         assert_eq!(rows, [[Value::Text(kind.into()), text]], "{value:?}");
     }
     let rows = all(&store, "SELECT value FROM json_each(?1)", &[list]).await.unwrap();
@@ -388,7 +388,7 @@ async fn masks_take_any_value_and_never_raise() {
         "mountgate_round(x, -1) || ?1",
         "mountgate_round(x, 'x') || ?1",
     ] {
-        let rows = all(&store, &format!("SELECT {masked} FROM m"), &[key.clone()]).await.unwrap();
+        let rows = all(&store, &format!("SELECT {masked} FROM m"), std::slice::from_ref(&key)).await.unwrap();
         assert_eq!(rows.len(), 10, "{masked}");
         assert_eq!(rows[0], [Value::Null], "{masked} of NULL");
     }
