@@ -22,19 +22,16 @@ use std::{
 use mountgate_core::{BackendName, MountName, PolicyName, ceiling::likely};
 use toml::{Spanned, de::DeTable};
 
-use self::{
-    reader::Table,
-    source::{Notes, Source},
-};
+use self::{reader::Table, source::Notes};
 
 pub use self::{
     main_file::{
         BackendConfig, Gate, LedgerSection, LogFormat, LogSection, MainFile, PluginConfig, PostgresSection,
-        ServerSection, SqliteSection, StoreSection, Wall,
+        PostgresTarget, ServerSection, SqliteSection, StoreSection, Wall,
     },
     mount::{Expiry, MountConfig, PolicyChoice},
     secret::Secret,
-    source::{Problem, Problems},
+    source::{Problem, Problems, Source},
 };
 
 /// The name of the main file.
@@ -63,19 +60,8 @@ impl Config {
     /// # Errors
     /// Everything that is wrong in any of the files.
     pub fn load(path: &Path) -> Result<Self, Problems> {
-        let folder = match path.parent() {
-            Some(parent) if parent.as_os_str().is_empty() => PathBuf::from("."),
-            Some(parent) => parent.to_owned(),
-            None => PathBuf::from("."),
-        };
-        let shown = path.file_name().map_or_else(|| path.display().to_string(), |name| name.display().to_string());
-        let main = match read(path, shown) {
-            Ok(main) => main,
-            Err(mut problem) => {
-                problem.message = format!("{}; `mountgate init` writes a commented start", problem.message);
-                return Err(Problems(vec![problem]));
-            }
-        };
+        let folder = folder_of(path);
+        let main = read_main(path)?;
         let (mounts, problems) = mount_files(&folder);
         Self::lower(folder, main, mounts, problems)
     }
@@ -84,7 +70,7 @@ impl Config {
     fn lower(folder: PathBuf, main: Source, mounts: Vec<Source>, unreadable: Vec<Problem>) -> Result<Self, Problems> {
         let mut problems = unreadable;
         let mut warnings = Vec::new();
-        let main = parse(Arc::new(main), &mut problems, |_, root| main_file::lower(root, &folder));
+        let main = parse(Arc::new(main), &mut problems, |notes, root| main_file::lower(&notes.source, root, &folder));
         if let Some(main) = &main {
             main.warn(&mut warnings);
         }
@@ -119,6 +105,38 @@ impl Config {
             .map(|(name, expires)| format!("mount `{name}` has ended: it served until the end of {}", expires.day))
             .collect()
     }
+}
+
+impl MainFile {
+    /// Reads and lowers the main file alone: what acts on the state folder must work while a mount's file is wrong
+    /// (an agent has to be revoked at once).
+    ///
+    /// # Errors
+    /// Everything that is wrong in it.
+    pub fn load(path: &Path) -> Result<Self, Problems> {
+        let folder = folder_of(path);
+        let mut problems = Vec::new();
+        let main = parse(Arc::new(read_main(path)?), &mut problems, |notes, root| {
+            main_file::lower(&notes.source, root, &folder)
+        });
+        main.filter(|_| problems.is_empty()).ok_or(Problems(problems))
+    }
+}
+
+fn folder_of(main: &Path) -> PathBuf {
+    match main.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+fn read_main(path: &Path) -> Result<Source, Problems> {
+    let shown = path.file_name().map_or_else(|| path.display().to_string(), |name| name.display().to_string());
+    read(path, shown).map_err(|mut problem| {
+        problem.file = path.display().to_string();
+        problem.message = format!("{}; `mountgate init` writes a commented start", problem.message);
+        Problems(vec![problem])
+    })
 }
 
 /// What a mount refers to must be there.

@@ -4,10 +4,12 @@ use std::{
     collections::BTreeMap,
     net::SocketAddr,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
 use mountgate_core::{BackendName, PolicyName, Rate};
+use mountgate_driver::PostgresConfig;
 use mountgate_ledger::Durability;
 
 use super::{
@@ -15,6 +17,7 @@ use super::{
     name,
     reader::{Table, Value},
     secret::{Secret, secret},
+    source::Source,
     units,
 };
 
@@ -35,6 +38,8 @@ pub struct MainFile {
     pub backends: BTreeMap<BackendName, BackendConfig>,
     /// `[plugins."publisher/name"]`
     pub plugins: BTreeMap<PolicyName, PluginConfig>,
+    /// The file.
+    pub source: Arc<Source>,
 }
 
 /// `[server]`
@@ -141,18 +146,21 @@ pub struct SqliteSection {
 /// A PostgreSQL database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PostgresSection {
-    /// The host, or the folder of its socket.
-    pub host: String,
-    /// The port.
-    pub port: u16,
-    /// The role.
-    pub user: String,
-    /// The database.
-    pub database: String,
+    /// Where it is and as whom.
+    pub target: PostgresTarget,
     /// The role's password.
     pub password: Option<Secret>,
     /// Connections; the driver's default where absent.
     pub pool: Option<usize>,
+}
+
+/// Where a PostgreSQL database is and as whom to log in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PostgresTarget {
+    /// A URL or `key=value` pairs, without a password.
+    Plain(String),
+    /// A URL that is a secret, for it may hold a password.
+    Secret(Secret),
 }
 
 /// `[plugins."publisher/name"]`
@@ -178,7 +186,7 @@ impl MainFile {
 }
 
 /// Lowers the main file. What is wrong is noted; a sound value stands in its place.
-pub(super) fn lower(root: &Table<'_>, folder: &Path) -> MainFile {
+pub(super) fn lower(source: &Arc<Source>, root: &Table<'_>, folder: &Path) -> MainFile {
     let server = server(root.get("server").and_then(|value| value.table()).as_ref(), folder);
     let master = root.get("keys").and_then(|value| value.table()).and_then(|keys| {
         let master = keys.require("master", "master = { env = \"MOUNTGATE_MASTER_KEY\" }")?;
@@ -218,7 +226,16 @@ pub(super) fn lower(root: &Table<'_>, folder: &Path) -> MainFile {
             plugins.insert(name, plugin);
         }
     }
-    MainFile { server, master, gate: Gate { requests: gate }, ledger, log, backends, plugins }
+    MainFile {
+        server,
+        master,
+        gate: Gate { requests: gate },
+        ledger,
+        log,
+        backends,
+        plugins,
+        source: Arc::clone(source),
+    }
 }
 
 /// Stands for a backend whose section is wrong, until loading fails because of it.
@@ -351,25 +368,91 @@ fn backend(table: &Table<'_>, folder: &Path) -> Option<BackendConfig> {
 }
 
 fn postgres(table: &Table<'_>, folder: &Path) -> Option<PostgresSection> {
-    let text = |key, example| table.require(key, example).and_then(|value| value.string());
-    let host = table.get("host").map_or(Some("localhost"), |value| value.string());
-    let port = table.get("port").and_then(|value| value.integer(1, 65_535)).and_then(|port| u16::try_from(port).ok());
-    let (user, database) = (text("user", "user = \"mountgate\""), text("database", "database = \"shop\""));
-    let password = table.get("password").and_then(|value| secret(&value, folder));
+    let password = table.get("password").map(|value| secret(&value, folder));
     let pool = table.get("pool").and_then(|value| value.integer(1, 1_000)).and_then(|pool| usize::try_from(pool).ok());
-    table.refuse(
-        "url",
-        "`url` is not read, for a URL may hold a password: write `host`, `port`, `user`, `database` and `password`",
-    );
-    table.not_yet("sslmode", "connections to PostgreSQL are unencrypted; reach a remote one through a tunnel or proxy");
-    Some(PostgresSection {
-        host: host?.to_owned(),
-        port: port.unwrap_or(5432),
-        user: user?.to_owned(),
-        database: database?.to_owned(),
-        password,
-        pool,
-    })
+    let target = match table.get("url") {
+        Some(url) => {
+            for part in ["host", "port", "user", "database", "sslmode"] {
+                if let Some(value) = table.get(part) {
+                    value.reject_key(format!("`{part}` is said in `url` already: keep one of them"));
+                }
+            }
+            url_of(&url, folder)
+        }
+        None => parts(table),
+    };
+    // A password that is there and wrong is told already.
+    let password = password.map_or(Some(None), |password| password.map(Some))?;
+    Some(PostgresSection { target: target?, password, pool })
+}
+
+fn url_of(value: &Value<'_>, folder: &Path) -> Option<PostgresTarget> {
+    if value.is_table() {
+        return secret(value, folder).map(PostgresTarget::Secret);
+    }
+    let text = value.string()?;
+    if holds_password(text) {
+        value.reject(
+            "this URL holds a password, and secrets are not written in the configuration: take it out and write `password = { env = \"NAME\" }`, or `url = { env = \"NAME\" }`",
+        );
+        return None;
+    }
+    reachable(value, text)
+}
+
+/// Whether a URL, or `key=value` pairs, may hold a password; closed where it can't be told.
+fn holds_password(text: &str) -> bool {
+    let credentials = text.split_once("://").and_then(|(_, rest)| Some(rest.rsplit_once('@')?.0));
+    credentials.is_some_and(|credentials| credentials.contains(':')) || text.to_lowercase().contains("password")
+}
+
+fn parts(table: &Table<'_>) -> Option<PostgresTarget> {
+    let text = |key, example| table.require(key, example).and_then(|value| value.string());
+    let host_value = table.get("host");
+    let host = host_value.as_ref().map_or(Some("localhost"), Value::string);
+    let port = table.get("port").map_or(Some(5432), |value| value.integer(1, 65_535));
+    let (user, database) = (text("user", "user = \"mountgate\""), text("database", "database = \"shop\""));
+    let sslmode = table.get("sslmode").map(|value| {
+        let text = value.string()?;
+        if text != "disable" {
+            value.reject(format!(
+                "`sslmode = \"{text}\"` is not supported by this version yet: TLS to PostgreSQL is not built; write \"disable\" if the network in between is yours"
+            ));
+            return None;
+        }
+        Some(())
+    });
+    let (host, port, user, database) = (host?, port?, user?, database?);
+    let quoted = |text: &str| format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"));
+    let mut pairs = format!("host={} port={port} user={} dbname={}", quoted(host), quoted(user), quoted(database));
+    match sslmode {
+        None => {}
+        Some(None) => return None,
+        Some(Some(())) => pairs.push_str(" sslmode=disable"),
+    }
+    match &host_value {
+        Some(value) => match PostgresConfig::new(&pairs) {
+            Ok(_) => Some(PostgresTarget::Plain(pairs)),
+            Err(error) => {
+                let why = error.detail.replace("`?sslmode=disable`", "`sslmode = \"disable\"`");
+                value.reject(format!("`{}`: {why}", value.name()));
+                None
+            }
+        },
+        None => Some(PostgresTarget::Plain(pairs)),
+    }
+}
+
+/// What the driver will not connect to is told here, where there is a line to point at. The driver's text holds
+/// nothing of the URL.
+fn reachable(value: &Value<'_>, url: &str) -> Option<PostgresTarget> {
+    match PostgresConfig::new(url) {
+        Ok(_) => Some(PostgresTarget::Plain(url.to_owned())),
+        Err(error) => {
+            value.reject(format!("`{}`: {}", value.name(), error.detail));
+            None
+        }
+    }
 }
 
 fn plugin(entry: &Value<'_>, unsigned: bool, folder: &Path) -> Option<(PolicyName, PluginConfig)> {

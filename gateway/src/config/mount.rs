@@ -10,7 +10,7 @@ use mountgate_core::{
     AgentName, BackendName, ColumnName, Hours, LimitKey, Limits, MountName, PolicyName, Rate, RelationName,
     ceiling::{CeilingError, RelationDeclaration},
 };
-use toml::de::{DeTable, DeValue};
+use toml::de::DeValue;
 
 use super::{
     agent_name, json,
@@ -76,32 +76,7 @@ impl MountConfig {
 
     /// What the backend made of the declaration, as a problem of the mount's file.
     pub fn point(&self, error: &CeilingError) -> Problem {
-        self.point_at(&error.place, error.culprit.as_deref(), &error.message)
-    }
-
-    /// A problem with the key of that path, at the one value (or key) `culprit` within it where that is given.
-    pub fn point_at(&self, place: &[String], culprit: Option<&str>, message: &str) -> Problem {
-        let (document, _) = DeTable::parse_recoverable(&self.source.text);
-        let mut span = document.span();
-        let mut table = Some(document.get_ref());
-        let mut found = None;
-        for part in place {
-            let Some((key, value)) = table.and_then(|table| table.get_key_value(part.as_str())) else { break };
-            span = key.span();
-            table = value.get_ref().as_table();
-            found = Some(value.get_ref());
-        }
-        if let Some(culprit) = culprit {
-            let inner = match found {
-                Some(DeValue::Array(items)) => {
-                    items.iter().find(|item| item.get_ref().as_str() == Some(culprit)).map(|item| item.span())
-                }
-                Some(DeValue::Table(entries)) => entries.get_key_value(culprit).map(|(key, _)| key.span()),
-                _ => None,
-            };
-            span = inner.unwrap_or(span);
-        }
-        Problem::at(&self.source, span, message)
+        self.source.point(&error.place, error.culprit.as_deref(), &error.message)
     }
 }
 

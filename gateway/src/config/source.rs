@@ -3,6 +3,7 @@
 use std::{cell::RefCell, fmt, ops::Range, path::PathBuf, rc::Rc, sync::Arc};
 
 use serde::Serialize;
+use toml::de::{DeTable, DeValue};
 
 /// A file of configuration: where it is, how messages name it, and its text.
 #[derive(Debug, PartialEq, Eq)]
@@ -16,6 +17,31 @@ pub struct Source {
 }
 
 impl Source {
+    /// A problem with the key of that path, at the one value (or key) `culprit` within it where that is given.
+    pub fn point(&self, place: &[String], culprit: Option<&str>, message: &str) -> Problem {
+        let (document, _) = DeTable::parse_recoverable(&self.text);
+        let mut span = document.span();
+        let mut table = Some(document.get_ref());
+        let mut found = None;
+        for part in place {
+            let Some((key, value)) = table.and_then(|table| table.get_key_value(part.as_str())) else { break };
+            span = key.span();
+            table = value.get_ref().as_table();
+            found = Some(value.get_ref());
+        }
+        if let Some(culprit) = culprit {
+            let inner = match found {
+                Some(DeValue::Array(items)) => {
+                    items.iter().find(|item| item.get_ref().as_str() == Some(culprit)).map(|item| item.span())
+                }
+                Some(DeValue::Table(entries)) => entries.get_key_value(culprit).map(|(key, _)| key.span()),
+                _ => None,
+            };
+            span = inner.unwrap_or(span);
+        }
+        Problem::at(self, span, message)
+    }
+
     /// Line and column of a byte offset, from 1; columns count characters.
     fn position(&self, at: usize) -> (usize, usize) {
         let before = self.text.get(..at).unwrap_or(&self.text);

@@ -247,6 +247,15 @@ fn every_mistake_in_the_main_file_is_told_with_its_place() {
             "kind = \"sqlite\"\npath = \"shop.db\"",
             "kind = \"postgres\"\nuser = \"m\"\ndatabase = \"d\"\nsslmode = \"require\"",
         ),
+        (
+            "kind = \"sqlite\"\npath = \"shop.db\"",
+            "kind = \"postgres\"\nhost = \"db.example.org\"\nuser = \"m\"\ndatabase = \"d\"",
+        ),
+        (
+            "kind = \"sqlite\"\npath = \"shop.db\"",
+            "kind = \"postgres\"\nurl = \"postgres://m@localhost/d\"\nport = 5433",
+        ),
+        ("kind = \"sqlite\"\npath = \"shop.db\"", "kind = \"postgres\"\nurl = \"localhost\""),
         ("[backends.shop]", "[backends.\"the shop\"]"),
         ("[plugins.\"acme/support\"]", "[plugins.support]"),
         ("path = \"plugins/support.wasm\"", "file = \"plugins/support.wasm\""),
@@ -367,8 +376,9 @@ level = "warn,mountgate=debug"
 kind = "postgres"
 host = "db"
 port = 5433
-user = "mountgate"
+user = "mount'gate"
 database = "shop"
+sslmode = "disable"
 password = { file = "pg.password" }
 pool = 9
 wall = "require"
@@ -384,10 +394,7 @@ wall = "require"
     assert_eq!(ledger.durability, mountgate_ledger::Durability::Disk);
     assert_eq!((log.format, log.level.as_str()), (LogFormat::Json, "warn,mountgate=debug"));
     let expected = StoreSection::Postgres(PostgresSection {
-        host: "db".into(),
-        port: 5433,
-        user: "mountgate".into(),
-        database: "shop".into(),
+        target: PostgresTarget::Plain("host='db' port=5433 user='mount\\'gate' dbname='shop' sslmode=disable".into()),
         password: Some(Secret::File("/conf/pg.password".into())),
         pool: Some(9),
     });
