@@ -218,6 +218,16 @@ impl Shared {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn with_writer<T>(&self, work: impl FnOnce(&mut Writer) -> T) -> T {
+        work(&mut self.writing.lock().writer)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn spell(&self, decision: &DecisionRecord<'_>) -> Vec<u8> {
+        self.spelling.decision(decision).unwrap()
+    }
+
     fn tend(&self) {
         let mut rounds = 0_u32;
         loop {

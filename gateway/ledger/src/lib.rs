@@ -41,3 +41,6 @@ pub use ledger::{Health, Ledger};
 pub use read::{Entry, Export, Follow, Selection, export, tail};
 pub use record::{AdminRecord, AppliedMask, CapsRecord, DecisionId, DecisionRecord, RefusalRecord, applied_masks};
 pub use verify::{Break, CheckpointState, Interrupted, Report, verify};
+
+#[cfg(test)]
+mod tests;

@@ -181,23 +181,25 @@ pub(crate) struct Lines {
 
 impl Lines {
     pub(crate) fn open(dir: &Path) -> Result<Self, LedgerError> {
-        // All files are opened at once, so that one which is dropped by the writer meanwhile can still be read; one
-        // that was dropped between listing and opening makes us list again.
-        let mut tries = 0;
-        'again: loop {
+        // All files are opened at once, so that one which the writer drops meanwhile can still be read. A listing is
+        // not atomic: it may miss both a segment that was dropped and the new one that says so, and then a sound
+        // ledger would look robbed. So what was listed must still be what is there once all is open.
+        for _ in 0..20 {
+            let listed = Segment::list(dir)?;
             let mut open = VecDeque::new();
-            for segment in Segment::list(dir)? {
+            for segment in &listed {
                 match File::open(&segment.path) {
-                    Ok(file) => open.push_back((segment, BufReader::with_capacity(1 << 17, file))),
-                    Err(error) if error.kind() == ErrorKind::NotFound && tries < 10 => {
-                        tries += 1;
-                        continue 'again;
-                    }
+                    Ok(file) => open.push_back((segment.clone(), BufReader::with_capacity(1 << 17, file))),
+                    Err(error) if error.kind() == ErrorKind::NotFound => break,
                     Err(error) => return Err(LedgerError::io("open", &segment.path)(error)),
                 }
             }
-            return Ok(Self { segments: open.len(), open, line: 0, offset: 0 });
+            let same = Segment::list(dir)?.iter().map(|segment| segment.first).eq(listed.iter().map(|one| one.first));
+            if same && open.len() == listed.len() {
+                return Ok(Self { segments: open.len(), open, line: 0, offset: 0 });
+            }
         }
+        Err(LedgerError::Config(format!("the segments in `{}` change faster than they can be opened", dir.display())))
     }
 
     pub(crate) fn next(&mut self) -> Result<Option<Piece>, LedgerError> {
