@@ -47,6 +47,12 @@ impl Checkpoint {
         Self { version: 1, seq, hash, time_ms, key: PublicKey::of(signing), signature }
     }
 
+    /// A checkpoint of the last sound record of a ledger that was just verified, for whoever holds the signing secret
+    /// and not the ledger (a gateway may be writing it).
+    pub fn of_report(report: &crate::Report, signing: &[u8; 32], time_ms: i64) -> Self {
+        Self::sign(&SigningKey::from_bytes(signing), report.last_seq, *report.last_hash.as_bytes(), time_ms)
+    }
+
     /// The record's number.
     pub fn seq(&self) -> u64 {
         self.seq
