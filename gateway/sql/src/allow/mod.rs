@@ -1,0 +1,152 @@
+//! The allow-lists, as data: every function, type, operator and table function that a statement may use, and why each
+//! is safe. What is not here is refused by name. Nothing on a list takes a text that is run as SQL or names a relation.
+//!
+//! The rule for a new entry: it computes from its arguments (and the clock, or chance) alone; it reads no catalogue,
+//! setting, file, sequence, session or large object; it changes nothing that a later statement can see; and something
+//! bounds what it makes (the size of its arguments, the driver's limits). Errors and timing are `leak`'s and the
+//! driver's to contain, not the lists'.
+
+mod postgres;
+mod sqlite;
+
+use mountgate_core::ColumnType;
+
+use crate::Dialect;
+
+/// Where a function may stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// In an expression, one value per row (or, in PostgreSQL's select lists, several rows).
+    Scalar,
+    /// In an expression, one value per group; with OVER, per frame.
+    Aggregate,
+    /// In an expression with OVER only.
+    Window,
+    /// In FROM.
+    Table,
+}
+
+/// A function on the list. A name may have several entries: one for each kind.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Function {
+    /// The name, lower case.
+    pub name: &'static str,
+    /// Where it may stand.
+    pub kind: Kind,
+    /// The fewest arguments. Of an ordered-set aggregate: the direct arguments, without those of WITHIN GROUP.
+    pub min_args: u8,
+    /// The most arguments; 255 where there is no bound.
+    pub max_args: u8,
+    /// Why it is safe.
+    pub reason: &'static str,
+}
+
+/// A type that may be cast to.
+#[derive(Debug, PartialEq, Eq)]
+pub struct CastType {
+    /// The name, lower case, without modifiers.
+    pub name: &'static str,
+    /// How it is printed.
+    pub printed: &'static str,
+    /// Whether `(n)` or `(n, m)` may follow.
+    pub takes_precision: bool,
+    /// The type of the result.
+    pub ty: ColumnType,
+    /// Why it is safe.
+    pub reason: &'static str,
+}
+
+/// A binary operator on the list. Comparisons, AND, OR and what else is grammar is not.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Operator {
+    /// The symbol, or the word in lower case.
+    pub symbol: &'static str,
+    /// Why it is safe.
+    pub reason: &'static str,
+}
+
+/// As many arguments as one likes.
+const MANY: u8 = u8::MAX;
+
+/// Why entries are safe.
+mod reason {
+    pub(super) const PURE: &str = "a function of its arguments alone, its output about as large as they are";
+    pub(super) const SIZED: &str = "a function of its arguments alone; its output can be larger than they are, up to the \
+        store's largest value (the driver's length limit in SQLite, 1 GiB in PostgreSQL)";
+    pub(super) const PINNED: &str =
+        "a function of its arguments and of zone, locale and date style, which the driver pins";
+    pub(super) const TIME: &str =
+        "a function of its arguments and, for `now`, of the time at which the statement began; zone from the process";
+    pub(super) const REGEX: &str = "a function of its arguments alone; a pattern can be slow, which the timeout bounds";
+    pub(super) const PATH: &str = "a function of its arguments alone: a JSON path reads the document that it is given";
+    pub(super) const CLOCK: &str = "the time at which the statement began, which the agent can tell as well";
+    pub(super) const DRAW: &str = "a random draw: reads nothing, and no later statement can tell that it happened";
+    pub(super) const ROWS: &str = "rows made of its arguments alone; their number is bounded by timeout and caps";
+    pub(super) const FOLD: &str = "one value per group, of its arguments alone";
+    pub(super) const GATHER: &str = "one value per group, of its arguments alone; it grows with the group, up to the \
+        store's largest value";
+    pub(super) const WINDOW: &str = "a position, or a value of another row, within rows that are in scope already";
+    pub(super) const CAST: &str = "a built-in type whose input function looks nothing up";
+    pub(super) const AFFINITY: &str = "a cast applies an affinity; no cast in SQLite looks anything up";
+}
+
+const fn function(name: &'static str, kind: Kind, min_args: u8, max_args: u8, reason: &'static str) -> Function {
+    Function { name, kind, min_args, max_args, reason }
+}
+
+const fn cast(
+    name: &'static str,
+    printed: &'static str,
+    ty: ColumnType,
+    takes_precision: bool,
+    reason: &'static str,
+) -> CastType {
+    CastType { name, printed, takes_precision, ty, reason }
+}
+
+const fn symbol(symbol: &'static str, reason: &'static str) -> Operator {
+    Operator { symbol, reason }
+}
+
+/// The entries of that name (lower case); none where it is not on the list.
+pub fn functions(dialect: Dialect, name: &str) -> &'static [Function] {
+    let list = match dialect {
+        Dialect::Sqlite => sqlite::FUNCTIONS,
+        Dialect::Postgres => postgres::FUNCTIONS,
+    };
+    let start = list.partition_point(|entry| entry.name < name);
+    let found = list.get(start..).unwrap_or_default();
+    let length = found.iter().take_while(|entry| entry.name == name).count();
+    found.get(..length).unwrap_or_default()
+}
+
+/// The type of that name (lower case, without modifiers).
+pub fn cast_type(dialect: Dialect, name: &str) -> Option<&'static CastType> {
+    let list = match dialect {
+        Dialect::Sqlite => sqlite::CASTS,
+        Dialect::Postgres => postgres::CASTS,
+    };
+    list.binary_search_by(|entry| entry.name.cmp(name)).ok().and_then(|at| list.get(at))
+}
+
+/// The binary operator of that symbol (words in lower case).
+pub fn operator(dialect: Dialect, symbol: &str) -> Option<&'static Operator> {
+    let list = match dialect {
+        Dialect::Sqlite => sqlite::OPERATORS,
+        Dialect::Postgres => postgres::OPERATORS,
+    };
+    list.binary_search_by(|entry| entry.symbol.cmp(symbol)).ok().and_then(|at| list.get(at))
+}
+
+/// The columns of a table function whose columns have names of their own, whatever its alias. `None`: it has one
+/// column per argument (`unnest`) or one (every other), named after the function, or its alias.
+pub fn table_columns(dialect: Dialect, name: &str) -> Option<&'static [&'static str]> {
+    let list = match dialect {
+        Dialect::Sqlite => sqlite::TABLES,
+        Dialect::Postgres => postgres::TABLES,
+    };
+    list.binary_search_by(|(entry, _)| (*entry).cmp(name)).ok().and_then(|at| list.get(at)).map(|(_, columns)| *columns)
+}
+
+#[cfg(test)]
+mod tests;
