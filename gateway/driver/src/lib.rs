@@ -43,6 +43,15 @@ pub struct Call {
     pub timeout: Duration,
 }
 
+impl Call {
+    /// No statement works for longer than this, whatever its limits say; it also keeps deadlines from overflowing.
+    const LONGEST: Duration = Duration::from_secs(3600);
+
+    pub(crate) fn timeout(&self) -> Duration {
+        self.timeout.min(Self::LONGEST)
+    }
+}
+
 /// An open store. Cheap to clone; the last clone dropped stops its threads and closes its connections.
 #[derive(Clone, Debug)]
 pub enum Store {

@@ -87,7 +87,7 @@ impl PostgresStore {
     /// # Errors
     /// See [`Class`].
     pub async fn stream(&self, call: Call) -> Result<Rows, StoreError> {
-        let deadline = Instant::now() + call.timeout;
+        let deadline = Instant::now() + call.timeout();
         let mut fresh = false;
         // At most one more try, and only before anything of an answer has come: on a session that the server had
         // closed meanwhile, or with a statement that a change of the schema has made stale.

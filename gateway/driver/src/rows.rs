@@ -26,7 +26,8 @@ impl Batch {
         Self { width: width.max(1), values: Vec::new() }
     }
 
-    pub(crate) fn push(&mut self, value: Value) {
+    /// Adds a value; `width` of them are a row.
+    pub fn push(&mut self, value: Value) {
         self.values.push(value);
     }
 

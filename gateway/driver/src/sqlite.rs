@@ -144,7 +144,7 @@ impl SqliteStore {
     /// See [`Class`].
     pub async fn stream(&self, call: Call) -> Result<Rows, StoreError> {
         let (sender, mut receiver) = pipe::pipe(DEPTH);
-        let deadline = Instant::now() + call.timeout;
+        let deadline = Instant::now() + call.timeout();
         self.inner
             .queue
             .put(Job { sql: call.sql, values: call.values, deadline, sender })

@@ -569,3 +569,10 @@ async fn the_catalogue_holds_what_the_database_has() {
     );
     assert_eq!(catalogue.relations["sales.Odd.Name"].schema, "sales");
 }
+
+#[tokio::test]
+async fn no_timeout_is_no_overflow() {
+    let store = open("forever", SHOP).await;
+    let call = Call { timeout: Duration::MAX, ..call("SELECT 1", &[]) };
+    assert_eq!(store.stream(call).await.unwrap().next().await.unwrap().unwrap().len(), 1);
+}

@@ -484,3 +484,11 @@ async fn closing_ends_what_runs() {
     };
     assert_eq!(error.class, Class::Unavailable);
 }
+
+#[tokio::test]
+async fn no_timeout_is_no_overflow() {
+    let (_dir, path) = fixture(SHOP);
+    let store = open(&path, 1).await;
+    let call = Call { timeout: Duration::MAX, ..call("SELECT 1", &[]) };
+    assert_eq!(store.stream(call).await.unwrap().next().await.unwrap().unwrap().len(), 1);
+}
