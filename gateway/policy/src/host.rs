@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use moka::sync::Cache;
 use mountgate_core::Digest;
 use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
@@ -9,8 +10,8 @@ use wasmtime::{
 };
 
 use crate::{
-    admission, config::HostConfig, error::AdmissionError, instances::Keeper, plugin::Plugin, state::State,
-    ticker::Ticker,
+    admission, compiled::Compiled, config::HostConfig, error::AdmissionError, instances::Keeper, plugin::Plugin,
+    state::State, ticker::Ticker, wasi,
 };
 
 /// Core instances that a component may be made of: a language's runtime comes in several modules.
@@ -30,6 +31,9 @@ pub(crate) struct Shared {
     pub(crate) config: HostConfig,
     pub(crate) keeper: Keeper,
     linker: Linker<State>,
+    wasi_linker: Linker<State>,
+    compiled: Cache<Digest, Component>,
+    disk: Option<Compiled>,
     // Held for its thread.
     _ticker: Ticker,
 }
@@ -46,7 +50,19 @@ impl Host {
         let ticker = Ticker::start(&engine).map_err(thread)?;
         let keeper = Keeper::start(config.max_instances as usize, config.ready).map_err(thread)?;
         let linker = Linker::new(&engine);
-        Ok(Self { shared: Arc::new(Shared { engine, config, keeper, linker, _ticker: ticker }) })
+        let mut wasi_linker = Linker::new(&engine);
+        wasi::link(&mut wasi_linker).map_err(unusable)?;
+        let disk = config.disk.clone().map(|disk| Compiled::open(disk, &engine)).transpose();
+        let disk = disk.map_err(|error| AdmissionError::Unusable(format!("the folder of compiled policies: {error}")))?;
+        let compiled = Cache::builder()
+            .max_capacity(config.compiled_bytes)
+            .weigher(|_, component: &Component| {
+                let code = component.image_range();
+                u32::try_from(code.end.addr().saturating_sub(code.start.addr())).unwrap_or(u32::MAX)
+            })
+            .build();
+        let shared = Shared { engine, config, keeper, linker, wasi_linker, compiled, disk, _ticker: ticker };
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     /// Reads, compiles and describes a component. Blocks for as long as compiling takes: never on a request's path.
@@ -57,10 +73,28 @@ impl Host {
         let read = admission::read(bytes, &self.shared.config)?;
         let digest = Digest::of(bytes);
         let unusable = |error: wasmtime::Error| AdmissionError::Unusable(format!("{error:#}"));
-        let component = Component::new(&self.shared.engine, bytes).map_err(unusable)?;
-        let _ = read;
-        let pre = self.shared.linker.instantiate_pre(&component).map_err(unusable)?;
-        Plugin::new(Arc::clone(&self.shared), digest, pre)
+        // Single flight: who asks for a component that is being compiled waits for it.
+        let component = self
+            .shared
+            .compiled
+            .try_get_with(digest, || self.compile(digest, bytes))
+            .map_err(|error| AdmissionError::Unusable(error.to_string()))?;
+        // A component that imports nothing gets a linker that has nothing.
+        let linker = if read.wasi { &self.shared.wasi_linker } else { &self.shared.linker };
+        let pre = linker.instantiate_pre(&component).map_err(unusable)?;
+        Plugin::new(Arc::clone(&self.shared), digest, pre, read.wasi)
+    }
+
+    fn compile(&self, digest: Digest, bytes: &[u8]) -> Result<Component, String> {
+        let engine = &self.shared.engine;
+        if let Some(component) = self.shared.disk.as_ref().and_then(|disk| disk.load(engine, digest)) {
+            return Ok(component);
+        }
+        let component = Component::new(engine, bytes).map_err(|error| format!("{error:#}"))?;
+        if let Some(disk) = &self.shared.disk {
+            disk.store(&component, digest);
+        }
+        Ok(component)
     }
 }
 

@@ -10,6 +10,7 @@
 mod admission;
 mod bindings;
 pub mod bundled;
+mod compiled;
 pub mod config;
 mod convert;
 pub mod error;
@@ -19,9 +20,12 @@ mod plugin;
 mod policy;
 mod state;
 mod ticker;
+mod wasi;
 
 pub use config::{DiskCache, HostConfig};
 pub use error::{AdmissionError, PolicyError};
 pub use host::Host;
 pub use plugin::{Inputs, Manifest, Plugin};
 pub use policy::{Decision, Policy};
+#[doc(hidden)]
+pub use policy::Warm;

@@ -14,6 +14,7 @@ use crate::{
     policy::Policy,
     state::State,
     ticker::Ticker,
+    wasi::Wasi,
 };
 
 /// The optional inputs that a policy reads.
@@ -55,7 +56,9 @@ pub(crate) struct Stock {
     max_memory: usize,
     max_table: usize,
     max_output: usize,
+    max_trace: usize,
     warm_up: u64,
+    wasi: bool,
 }
 
 impl Stock {
@@ -79,7 +82,9 @@ impl Stock {
 
     /// A fresh instance.
     fn instance(&self, place: Place) -> Result<Instance, PolicyError> {
-        let mut store = Store::new(self.pre.engine(), State::new(self.max_memory, self.max_table));
+        let mut state = State::new(self.max_memory, self.max_table, self.max_trace);
+        state.wasi = self.wasi.then(|| Box::new(Wasi::new(self.max_trace)));
+        let mut store = Store::new(self.pre.engine(), state);
         store.limiter(|state| state);
         store.set_hostcall_fuel(self.max_output);
         store.set_epoch_deadline(self.warm_up);
@@ -102,6 +107,7 @@ impl Plugin {
         shared: Arc<Shared>,
         digest: Digest,
         pre: InstancePre<State>,
+        wasi: bool,
     ) -> Result<Arc<Self>, AdmissionError> {
         let pre = PolicyPre::new(pre).map_err(|error| AdmissionError::Unusable(format!("{error:#}")))?;
         let config = &shared.config;
@@ -111,7 +117,9 @@ impl Plugin {
             max_memory: config.max_memory,
             max_table: config.max_table,
             max_output: config.max_output,
+            max_trace: config.max_trace,
             warm_up: Ticker::epochs(config.configure_deadline),
+            wasi,
         });
         let mut plugin = Self {
             shared,
@@ -145,26 +153,49 @@ impl Plugin {
     /// [`PolicyError::Settings`] with the policy's own words where it refuses them; others where it fails.
     pub fn configure(self: &Arc<Self>, settings: &str) -> Result<Arc<Policy>, PolicyError> {
         let deadline = self.shared.config.configure_deadline;
-        let mut instance = self.take()?;
-        instance.store.set_epoch_deadline(Ticker::epochs(deadline));
-        let answer = instance.bindings.mountgate_policy_decisions().call_configure(&mut instance.store, settings);
-        let prepared = match answer {
-            Ok(Ok(prepared)) => Ok(prepared),
-            Ok(Err(text)) => Err(PolicyError::Settings(shorten(text))),
-            Err(error) => Err(self.failure(&error, &instance.store, deadline)),
-        };
-        self.give_back(instance);
-        Ok(Arc::new(Policy::new(Arc::clone(self), settings, prepared?)))
+        let prepared = self.elsewhere(|| {
+            let mut instance = self.take()?;
+            instance.store.set_epoch_deadline(Ticker::epochs(deadline));
+            let answer = instance.bindings.mountgate_policy_decisions().call_configure(&mut instance.store, settings);
+            let prepared = match answer {
+                Ok(Ok(prepared)) => Ok(prepared),
+                Ok(Err(text)) => Err(PolicyError::Settings(shorten(text))),
+                Err(error) => Err(self.failure(&error, &instance.store, deadline)),
+            };
+            self.give_back(instance);
+            prepared
+        })?;
+        Ok(Arc::new(Policy::new(Arc::clone(self), settings, prepared)))
     }
 
     fn describe(&self) -> Result<Manifest, AdmissionError> {
         let deadline = self.shared.config.configure_deadline;
-        let mut instance = self.take().map_err(AdmissionError::Describe)?;
-        instance.store.set_epoch_deadline(Ticker::epochs(deadline));
-        let answer = instance.bindings.mountgate_policy_decisions().call_describe(&mut instance.store);
-        let manifest = answer.map_err(|error| self.failure(&error, &instance.store, deadline));
-        self.give_back(instance);
+        let manifest = self.elsewhere(|| {
+            let mut instance = self.take()?;
+            instance.store.set_epoch_deadline(Ticker::epochs(deadline));
+            let answer = instance.bindings.mountgate_policy_decisions().call_describe(&mut instance.store);
+            let manifest = answer.map_err(|error| self.failure(&error, &instance.store, deadline));
+            self.give_back(instance);
+            manifest
+        });
         manifest_from(manifest.map_err(AdmissionError::Describe)?).map_err(AdmissionError::Manifest)
+    }
+
+    /// Runs a call into the policy: here, or, where WASI is answered and this is a thread of the async runtime, on a
+    /// thread of its own, since WASI's streams wait on a runtime of their own and must not do that inside another.
+    pub(crate) fn elsewhere<T: Send>(
+        &self,
+        call: impl FnOnce() -> Result<T, PolicyError> + Send,
+    ) -> Result<T, PolicyError> {
+        if !self.stock.wasi || tokio::runtime::Handle::try_current().is_err() {
+            return call();
+        }
+        let died = |_| PolicyError::Instance("the thread of the call died".into());
+        std::thread::scope(|scope| {
+            let thread = std::thread::Builder::new().name("policy-wasi".into()).spawn_scoped(scope, call);
+            let thread = thread.map_err(|error| PolicyError::Instance(format!("no thread for the call: {error}")))?;
+            thread.join().map_err(died)?
+        })
     }
 
     /// An instance that nobody has used.

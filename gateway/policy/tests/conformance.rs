@@ -1,0 +1,158 @@
+//! The conformance cases of `plugin-sdk/conformance`, against the committed components.
+//!
+//! `MOUNTGATE_CONFORMANCE_CEILING` and `MOUNTGATE_CONFORMANCE_TIERS` name other files to put in their place; `cargo
+//! xtask plugins check` uses them for components made by another toolchain.
+
+use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
+
+use mountgate_core::{
+    Claims, ColumnType, DecisionRequest, Door, Filter, Limits, Mask, Touch, Verdict,
+    request::{RequestColumn, RequestRelation},
+};
+use mountgate_policy::{Host, HostConfig, Policy, PolicyError, bundled};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    plugin: String,
+    request: Request,
+    #[serde(default)]
+    cases: Vec<Case>,
+    #[serde(default)]
+    refused_settings: Vec<RefusedSettings>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Request {
+    agent: String,
+    mount: String,
+    door: Door,
+    touch: Touch,
+    ceiling: Vec<Relation>,
+    limits: Limits,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Relation {
+    name: String,
+    columns: Vec<Column>,
+    filter: Option<Filter>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Column {
+    name: String,
+    ty: ColumnType,
+    #[serde(default)]
+    key: bool,
+    #[serde(default)]
+    masks: Vec<Mask>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    about: String,
+    settings: serde_json::Value,
+    claims: Claims,
+    /// The verdict wanted, or none where the policy must say that it can't decide.
+    verdict: Option<Verdict>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RefusedSettings {
+    settings: serde_json::Value,
+    says: String,
+}
+
+impl Request {
+    fn with(&self, claims: &Claims) -> DecisionRequest {
+        DecisionRequest {
+            agent: self.agent.as_str().into(),
+            session: None,
+            claims: claims.clone(),
+            mount: self.mount.as_str().into(),
+            door: self.door,
+            purpose: None,
+            time: None,
+            usage: None,
+            parameters: None,
+            touch: Arc::new(self.touch.clone()),
+            ceiling: Arc::new(
+                self.ceiling
+                    .iter()
+                    .map(|relation| RequestRelation {
+                        name: relation.name.as_str().into(),
+                        columns: relation
+                            .columns
+                            .iter()
+                            .map(|column| RequestColumn {
+                                name: column.name.as_str().into(),
+                                ty: column.ty.clone(),
+                                key: column.key,
+                                masks: column.masks.clone(),
+                            })
+                            .collect(),
+                        filter: relation.filter.clone(),
+                    })
+                    .collect(),
+            ),
+            limits: Arc::new(self.limits.clone()),
+        }
+    }
+}
+
+fn run(name: &str, bundled: &[u8]) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugin-sdk/conformance");
+    let replaced = std::env::var_os(format!("MOUNTGATE_CONFORMANCE_{}", name.to_uppercase()));
+    let bytes = replaced.map_or_else(|| bundled.to_vec(), |path| fs::read(path).unwrap());
+    let plugin = Host::new(HostConfig::default()).unwrap().admit(&bytes).unwrap();
+    assert_eq!(plugin.manifest().name, name);
+    let mut configured: BTreeMap<String, Arc<Policy>> = BTreeMap::new();
+    let mut ran = 0;
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let text = fs::read_to_string(&path).unwrap();
+        let file: File = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        if file.plugin != name {
+            continue;
+        }
+        for refused in &file.refused_settings {
+            match plugin.configure(&refused.settings.to_string()) {
+                Err(PolicyError::Settings(text)) => assert!(text.contains(&refused.says), "{text}"),
+                Err(other) => panic!("{}: {other}", refused.settings),
+                Ok(_) => panic!("{} is accepted", refused.settings),
+            }
+            ran += 1;
+        }
+        for case in &file.cases {
+            let settings = case.settings.to_string();
+            let policy = configured
+                .entry(settings.clone())
+                .or_insert_with(|| plugin.configure(&settings).unwrap_or_else(|error| panic!("{}: {error}", case.about)));
+            let answer = policy.decide(&file.request.with(&case.claims));
+            match (&case.verdict, answer) {
+                (Some(wanted), Ok(decision)) => assert_eq!(&decision.verdict, wanted, "{}", case.about),
+                (None, Err(PolicyError::Failed(_))) => {}
+                (wanted, answer) => panic!("{}: wanted {wanted:?}, got {answer:?}", case.about),
+            }
+            ran += 1;
+        }
+    }
+    assert!(ran >= 3, "only {ran} cases for {name}");
+}
+
+#[test]
+fn ceiling_meets_its_cases() {
+    run("ceiling", bundled::CEILING);
+}
+
+#[test]
+fn tiers_meets_its_cases() {
+    run("tiers", bundled::TIERS);
+}

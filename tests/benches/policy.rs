@@ -1,0 +1,197 @@
+//! What a decision costs: `tiers` with fifty tables in its mount, beside an empty component in the same run.
+//!
+//! `fresh` is what a request waits for: an instance that no request has used, made and thrown away elsewhere. `warm`
+//! is the same instance asked again, which no request's path does.
+
+use std::{
+    collections::BTreeMap,
+    hint::black_box,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use mountgate_core::{
+    ClaimValue, ColumnType, DecisionRequest, Door, Filter, Limits, Mask, Node, Touch, Use, Value, Verb, Verdict,
+    filter::CompareOp,
+    request::{RequestColumn, RequestRelation},
+    touch::{Predicate, PredicateValue, RelationTouch},
+};
+use mountgate_policy::{Host, HostConfig, bundled};
+
+const TABLES: usize = 50;
+const ROUNDS: usize = 4_000;
+
+fn main() {
+    // `cargo test --benches` runs this too: once through is enough there.
+    let rounds = if std::env::args().any(|argument| argument == "--bench") { ROUNDS } else { 50 };
+    let empty = empty(rounds);
+    let host = Host::new(HostConfig::default()).unwrap();
+    let policy = host.admit(bundled::TIERS).unwrap().configure(&settings()).unwrap();
+    let request = request();
+    let decision = policy.decide(&request).unwrap();
+    assert!(matches!(decision.verdict, Verdict::Allow { .. }), "{decision:?}");
+
+    let mut fresh = Vec::with_capacity(rounds);
+    for _ in 0..rounds {
+        // A request does more than decide; meanwhile the next instance is made.
+        std::thread::sleep(Duration::from_micros(150));
+        let begun = Instant::now();
+        black_box(policy.decide(&request).unwrap());
+        fresh.push(begun.elapsed());
+    }
+    let mut busy = Vec::with_capacity(rounds);
+    for _ in 0..rounds {
+        let begun = Instant::now();
+        black_box(policy.decide(&request).unwrap());
+        busy.push(begun.elapsed());
+    }
+    let mut instance = policy.warm().unwrap();
+    for _ in 0..100 {
+        instance.decide(&request).unwrap();
+    }
+    let mut warm = Vec::with_capacity(rounds);
+    for _ in 0..rounds {
+        let begun = Instant::now();
+        black_box(instance.decide(&request).unwrap());
+        warm.push(begun.elapsed());
+    }
+
+    let fresh = spread("tiers, 50 tables: fresh, on the request's path", fresh);
+    spread("tiers, 50 tables: fresh, without a pause between", busy);
+    let warm = spread("tiers, 50 tables: warm", warm);
+    let all = empty.instantiate + empty.first + empty.drop;
+    println!("fresh / empty component from instantiation to drop   {:.2}", fresh.as_secs_f64() / all.as_secs_f64());
+    println!("fresh / empty component's first call                 {:.2}", fresh.as_secs_f64() / empty.first.as_secs_f64());
+    println!("warm / empty component's warm call                   {:.2}", warm.as_secs_f64() / empty.warm.as_secs_f64());
+}
+
+fn spread(what: &str, mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    let at = |part: usize| times[(times.len() - 1) * part / 100];
+    let us = |time: Duration| time.as_secs_f64() * 1e6;
+    println!("{what:<52} p50 {:7.2} µs   p90 {:7.2} µs   p99 {:7.2} µs", us(at(50)), us(at(90)), us(at(99)));
+    at(50)
+}
+
+struct Empty {
+    instantiate: Duration,
+    first: Duration,
+    drop: Duration,
+    warm: Duration,
+}
+
+/// A component with one page of memory and a function that does nothing, on an engine with the same allocator.
+fn empty(rounds: usize) -> Empty {
+    use wasmtime::{Config, Engine, InstanceAllocationStrategy, Store, component::{Component, Linker}};
+    let mut config = Config::new();
+    config
+        .allocation_strategy(InstanceAllocationStrategy::pooling())
+        .concurrency_support(false)
+        .epoch_interruption(true);
+    let engine = Engine::new(&config).unwrap();
+    let text = r#"(component
+        (core module $m (memory (export "memory") 1) (func (export "run")))
+        (core instance $i (instantiate $m))
+        (func (export "run") (canon lift (core func $i "run"))))"#;
+    let component = Component::new(&engine, wat::parse_str(text).unwrap()).unwrap();
+    let pre = Linker::<()>::new(&engine).instantiate_pre(&component).unwrap();
+    let (mut instantiate, mut first, mut drops, mut warm) = (vec![], vec![], vec![], vec![]);
+    for _ in 0..rounds {
+        let begun = Instant::now();
+        let mut store = Store::new(&engine, ());
+        store.set_epoch_deadline(1_000);
+        let instance = pre.instantiate(&mut store).unwrap();
+        let run = instance.get_typed_func::<(), ()>(&mut store, "run").unwrap();
+        instantiate.push(begun.elapsed());
+        let begun = Instant::now();
+        run.call(&mut store, ()).unwrap();
+        first.push(begun.elapsed());
+        let begun = Instant::now();
+        run.call(&mut store, ()).unwrap();
+        warm.push(begun.elapsed());
+        let begun = Instant::now();
+        drop(store);
+        drops.push(begun.elapsed());
+    }
+    Empty {
+        instantiate: spread("empty component: instantiate", instantiate),
+        first: spread("empty component: first call", first),
+        drop: spread("empty component: drop", drops),
+        warm: spread("empty component: warm call", warm),
+    }
+}
+
+fn settings() -> String {
+    let tier = |role: &str| {
+        let tables: BTreeMap<String, serde_json::Value> = (0..TABLES)
+            .map(|n| {
+                let table = serde_json::json!({
+                    "columns": ["id", "customer_id", "name", "email", "region", "created_at"],
+                    "masks": { "email": "hash", "name": { "partial": { "first": 1, "last": 1 } } },
+                    "filter": "region = claim.region",
+                });
+                (format!("table_{n}"), table)
+            })
+            .collect();
+        serde_json::json!({
+            "when": { "role": role },
+            "tables": tables,
+            "limits": { "max_rows": 50, "requests": "10/minute" },
+            "valid_for": "30s",
+        })
+    };
+    serde_json::json!({ "tiers": [tier("temp"), tier("junior"), tier("senior")] }).to_string()
+}
+
+fn request() -> DecisionRequest {
+    let columns = ["id", "customer_id", "name", "email", "region", "created_at"];
+    DecisionRequest {
+        agent: "support-bot".into(),
+        session: Some("session-1".into()),
+        claims: BTreeMap::from([
+            ("customer_id".into(), ClaimValue::Integer(42)),
+            ("region".into(), ClaimValue::Text("eu".into())),
+            ("role".into(), ClaimValue::Text("junior".into())),
+        ]),
+        mount: "support".into(),
+        door: Door::Http,
+        purpose: None,
+        time: None,
+        usage: None,
+        parameters: None,
+        touch: Arc::new(Touch {
+            verb: Verb::Read,
+            relations: vec![RelationTouch {
+                relation: "table_17".into(),
+                columns: columns.map(|name| (name.into(), [Use::Projected].into_iter().collect())).into(),
+                references: 1,
+            }],
+            predicates: vec![Predicate {
+                relation: "table_17".into(),
+                column: "id".into(),
+                op: Some(CompareOp::Eq),
+                value: PredicateValue::Literal(Value::Integer(7)),
+            }],
+        }),
+        ceiling: Arc::new(vec![RequestRelation {
+            name: "table_17".into(),
+            columns: columns
+                .map(|name| RequestColumn {
+                    name: name.into(),
+                    ty: ColumnType::Text,
+                    key: name == "id",
+                    masks: if name == "email" { vec![Mask::Hash] } else { vec![] },
+                })
+                .into(),
+            filter: Some(
+                Filter::new(vec![
+                    Node::Column("customer_id".into()),
+                    Node::Claim("customer_id".into()),
+                    Node::Compare { op: CompareOp::Eq, left: 0, right: 1 },
+                ])
+                .unwrap(),
+            ),
+        }]),
+        limits: Arc::new(Limits::default()),
+    }
+}
