@@ -291,7 +291,7 @@ impl Ledger {
             writing: Mutex::new(Writing { writer: opened.writer, done: 0, batch: Vec::new() }),
             synced: Mutex::new(Synced { ticket: 0 }),
             durability: config.durability,
-            spelling: Spelling { digests: Digests::new(&config.key), statement_text: config.statement_text },
+            spelling: Spelling::new(Digests::new(&config.key), config.statement_text),
             lost: AtomicU64::new(0),
             lost_ever: AtomicU64::new(0),
             closing: AtomicBool::new(false),

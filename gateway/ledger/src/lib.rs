@@ -30,6 +30,7 @@ mod line;
 mod read;
 mod record;
 mod segment;
+mod spelt;
 mod verify;
 mod writer;
 

@@ -1,15 +1,19 @@
 //! What is recorded, and how it is spelt.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use mountgate_core::{
-    AgentName, ClaimName, Code, ColumnName, CompareOp, DecisionRequest, Digest, Door, MountName, Predicate,
-    PredicateValue, RelationName, RelationTouch, Scope, SessionId, Value, Verb, Verdict,
+    AgentName, ClaimName, Code, ColumnName, CompareOp, DecisionRequest, Digest, Door, Limits, MountName, Predicate,
+    PredicateValue, RelationName, Scope, SessionId, Touch, Value, Verb, Verdict, request::RequestRelation,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use crate::digests::{Digests, KeyedDigest};
+use crate::{
+    digests::{Digests, KeyedDigest},
+    spelt::Spelt,
+};
 
 /// The id of a decision (also of one that was a refusal): a UUID of version 7, so that ids sort by time.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -232,14 +236,14 @@ struct RequestBody<'a> {
     usage: &'a Option<mountgate_core::request::Usage>,
     parameters: Option<Vec<KeyedDigest>>,
     touch: TouchBody<'a>,
-    ceiling: &'a [mountgate_core::request::RequestRelation],
-    limits: &'a mountgate_core::Limits,
+    ceiling: Arc<RawValue>,
+    limits: Arc<RawValue>,
 }
 
 #[derive(Serialize)]
 struct TouchBody<'a> {
     verb: Verb,
-    relations: &'a [RelationTouch],
+    relations: Arc<RawValue>,
     predicates: Vec<PredicateBody<'a>>,
 }
 
@@ -260,10 +264,27 @@ struct PredicateBody<'a> {
 pub(crate) struct Spelling {
     pub(crate) digests: Digests,
     pub(crate) statement_text: bool,
+    touches: Spelt<Touch>,
+    ceilings: Spelt<Vec<RequestRelation>>,
+    limits: Spelt<Limits>,
 }
 
 impl Spelling {
-    fn request<'a>(&self, request: &'a DecisionRequest, parameters: &[Value]) -> RequestBody<'a> {
+    pub(crate) fn new(digests: Digests, statement_text: bool) -> Self {
+        Self {
+            digests,
+            statement_text,
+            touches: Spelt::default(),
+            ceilings: Spelt::default(),
+            limits: Spelt::default(),
+        }
+    }
+
+    fn request<'a>(
+        &self,
+        request: &'a DecisionRequest,
+        parameters: &[Value],
+    ) -> Result<RequestBody<'a>, serde_json::Error> {
         // Taken apart field by field: a new field of the request must be given a place here, or it does not compile.
         let DecisionRequest {
             agent,
@@ -280,7 +301,7 @@ impl Spelling {
             limits,
         } = request;
         let parameters = if parameters.is_empty() { shown.as_deref().unwrap_or_default() } else { parameters };
-        RequestBody {
+        Ok(RequestBody {
             agent,
             session,
             claims,
@@ -292,16 +313,16 @@ impl Spelling {
             parameters: shown.as_ref().map(|shown| shown.iter().map(|value| self.digests.value(value)).collect()),
             touch: TouchBody {
                 verb: touch.verb,
-                relations: &touch.relations,
+                relations: self.touches.get(touch, |touch| touch.relations.as_slice())?,
                 predicates: touch
                     .predicates
                     .iter()
                     .map(|predicate| self.predicate(predicate, claims, parameters))
                     .collect(),
             },
-            ceiling,
-            limits,
-        }
+            ceiling: self.ceilings.get(ceiling, |ceiling| ceiling.as_slice())?,
+            limits: self.limits.get(limits, |limits| limits)?,
+        })
     }
 
     fn predicate<'a>(
@@ -339,7 +360,7 @@ impl Spelling {
             plugin: record.plugin,
             settings: record.settings,
             cached: record.cached,
-            request: self.request(record.request, record.parameters),
+            request: self.request(record.request, record.parameters)?,
             parameters: record.parameters.iter().map(|value| self.digests.value(value)).collect(),
             verdict: record.verdict,
             masks: record.masks,
@@ -364,7 +385,7 @@ impl Spelling {
             statement: record.statement.map(|text| self.digests.statement(text)),
             text: record.statement.filter(|_| self.statement_text),
             plugin: record.plugin,
-            request: record.request.map(|request| self.request(request, &[])),
+            request: record.request.map(|request| self.request(request, &[])).transpose()?,
             verdict: record.verdict,
         })
     }

@@ -74,6 +74,32 @@ fn parameters_that_the_policy_saw_are_digests_too() {
 }
 
 #[test]
+fn parts_that_requests_share_are_spelt_as_they_are_for_each() {
+    let dir = folder();
+    let ledger = Ledger::open(&config(dir.path())).unwrap();
+    let mut sample = Sample::new();
+    for round in 0..2_400_u64 {
+        // A part of its own at each third request: dropped ones must not lend their spelling to the next at their
+        // address.
+        if round % 3 == 0 {
+            sample.request.limits = Arc::new(Limits { max_rows: Some(round), ..Limits::default() });
+            let mut ceiling = Vec::clone(&sample.request.ceiling);
+            ceiling[0].name = format!("orders{round}").into();
+            sample.request.ceiling = Arc::new(ceiling);
+            let mut touch = Touch::clone(&sample.request.touch);
+            touch.relations[0].references = round as u32;
+            sample.request.touch = Arc::new(touch);
+        }
+        let spelt = ledger.shared().spell(&sample.decision());
+        let record: serde_json::Value = serde_json::from_slice(&spelt).unwrap();
+        let request = &record["request"];
+        assert_eq!(request["limits"], serde_json::to_value(&*sample.request.limits).unwrap());
+        assert_eq!(request["ceiling"], serde_json::to_value(&*sample.request.ceiling).unwrap());
+        assert_eq!(request["touch"]["relations"], serde_json::to_value(&sample.request.touch.relations).unwrap());
+    }
+}
+
+#[test]
 fn the_statements_text_is_kept_where_asked_for() {
     let (without, _) = recorded(&Sample::new(), false);
     let (with, _) = recorded(&Sample::new(), true);
