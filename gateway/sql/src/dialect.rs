@@ -1,0 +1,141 @@
+//! The dialects, and the parser's dialect objects that stand for them.
+
+use std::any::TypeId;
+
+use sqlparser::{
+    ast,
+    dialect::{Dialect as ParserDialect, PostgreSqlDialect, Precedence, SQLiteDialect},
+    keywords::Keyword,
+    parser::{Parser, ParserError},
+    tokenizer::Token,
+};
+
+/// A store's SQL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Dialect {
+    /// SQLite 3.
+    Sqlite,
+    /// PostgreSQL 13 and later.
+    Postgres,
+}
+
+impl Dialect {
+    /// Whether two names, each as written once its case rule has been applied, are one.
+    pub(crate) fn same(self, one: &str, other: &str) -> bool {
+        match self {
+            Self::Sqlite => one.eq_ignore_ascii_case(other),
+            Self::Postgres => one == other,
+        }
+    }
+
+    /// The schema that an unqualified name means.
+    pub(crate) fn default_schema(self) -> &'static str {
+        match self {
+            Self::Sqlite => "main",
+            Self::Postgres => "public",
+        }
+    }
+
+    pub(crate) fn parser(self) -> &'static dyn ParserDialect {
+        match self {
+            Self::Sqlite => &GateSqlite { inner: SQLiteDialect {} },
+            Self::Postgres => &PostgreSqlDialect {},
+        }
+    }
+}
+
+/// sqlparser's SQLite with SQLite's own operator precedence: sqlparser gives every dialect one that is not
+/// SQLite's (`1 + 2 || 'a'`, `a = b < c`, `a | b + c`), and a tree that differs from the store's would answer
+/// another question than the one asked.
+#[derive(Debug)]
+struct GateSqlite {
+    inner: SQLiteDialect,
+}
+
+impl ParserDialect for GateSqlite {
+    // Everything that sqlparser asks of `SQLiteDialect` by type is asked of this one too.
+    fn dialect(&self) -> TypeId {
+        TypeId::of::<SQLiteDialect>()
+    }
+    fn is_delimited_identifier_start(&self, ch: char) -> bool {
+        self.inner.is_delimited_identifier_start(ch)
+    }
+    fn identifier_quote_style(&self, identifier: &str) -> Option<char> {
+        self.inner.identifier_quote_style(identifier)
+    }
+    fn is_identifier_start(&self, ch: char) -> bool {
+        self.inner.is_identifier_start(ch)
+    }
+    fn is_identifier_part(&self, ch: char) -> bool {
+        self.inner.is_identifier_part(ch)
+    }
+    fn supports_filter_during_aggregation(&self) -> bool {
+        self.inner.supports_filter_during_aggregation()
+    }
+    fn supports_start_transaction_modifier(&self) -> bool {
+        self.inner.supports_start_transaction_modifier()
+    }
+    fn parse_statement(&self, parser: &mut Parser<'_>) -> Option<Result<ast::Statement, ParserError>> {
+        self.inner.parse_statement(parser)
+    }
+    fn parse_infix(
+        &self,
+        parser: &mut Parser<'_>,
+        expr: &ast::Expr,
+        precedence: u8,
+    ) -> Option<Result<ast::Expr, ParserError>> {
+        self.inner.parse_infix(parser, expr, precedence)
+    }
+    fn supports_in_empty_list(&self) -> bool {
+        self.inner.supports_in_empty_list()
+    }
+    fn supports_limit_comma(&self) -> bool {
+        self.inner.supports_limit_comma()
+    }
+    fn supports_asc_desc_in_column_definition(&self) -> bool {
+        self.inner.supports_asc_desc_in_column_definition()
+    }
+    fn supports_dollar_placeholder(&self) -> bool {
+        self.inner.supports_dollar_placeholder()
+    }
+    fn supports_notnull_operator(&self) -> bool {
+        self.inner.supports_notnull_operator()
+    }
+    fn supports_comma_separated_trim(&self) -> bool {
+        self.inner.supports_comma_separated_trim()
+    }
+    fn supports_numeric_literal_underscores(&self) -> bool {
+        // Refused, so that a number means the same to every version of the store.
+        false
+    }
+
+    // From `parse.y`: OR; AND; NOT; = <> IS IN LIKE GLOB BETWEEN; < <= > >=; & | << >>; + -; * / %; || ->; COLLATE;
+    // unary. `MulDivModOp` is what the parser reads a unary operator's operand with, so it stands for "unary" here.
+    fn get_next_precedence(&self, parser: &Parser<'_>) -> Option<Result<u8, ParserError>> {
+        match &parser.peek_token_ref().token {
+            Token::Lt | Token::LtEq | Token::Gt | Token::GtEq => Some(Ok(25)),
+            Token::Ampersand | Token::Pipe | Token::ShiftLeft | Token::ShiftRight => Some(Ok(30)),
+            Token::Mul | Token::Div | Token::Mod => Some(Ok(40)),
+            Token::StringConcat | Token::Arrow | Token::LongArrow => Some(Ok(45)),
+            Token::Word(word) if word.keyword == Keyword::COLLATE => Some(Ok(50)),
+            // Everything else is as sqlparser has it, under the values below. Not a match on the syntax tree.
+            _ => None,
+        }
+    }
+
+    fn prec_value(&self, prec: Precedence) -> u8 {
+        match prec {
+            Precedence::Or => 5,
+            Precedence::And => 10,
+            Precedence::UnaryNot => 15,
+            Precedence::Is | Precedence::Like | Precedence::Eq | Precedence::Between => 20,
+            Precedence::Ampersand | Precedence::Caret | Precedence::Pipe | Precedence::Colon => 30,
+            Precedence::Xor | Precedence::PgOther => 30,
+            Precedence::PlusMinus => 35,
+            Precedence::MulDivModOp => 55,
+            Precedence::AtTz => 56,
+            Precedence::DoubleColon => 60,
+            Precedence::Period => 100,
+        }
+    }
+}

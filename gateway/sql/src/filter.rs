@@ -1,0 +1,1 @@
+//! The text form of row filters, as mount files write them.

@@ -1,0 +1,146 @@
+//! Which expressions can tell nothing of a row before its filter has run.
+//!
+//! A planner may run the agent's predicates before the scope's (`WHERE 1/(CASE WHEN name = 'x' THEN 0 ELSE 1 END) = 1`,
+//! `name::int = 1`): they then raise on rows that are out of scope. What is listed here cannot raise: comparisons of
+//! bare columns, parameters and constants of one family of types, and what AND, OR and NOT make of them. Anything else
+//! has the filtered relations fenced.
+
+use mountgate_core::ColumnType;
+
+use crate::{
+    Dialect,
+    ir::{Body, Expr, Query},
+};
+
+/// What the analysis needs to know of an expression.
+pub(crate) struct Leak<'s, 'a> {
+    pub(crate) dialect: Dialect,
+    pub(crate) ty: &'s dyn Fn(&Expr<'a>) -> Option<ColumnType>,
+}
+
+const COMPARISONS: [&str; 6] = ["=", "<>", "<", "<=", ">", ">="];
+
+impl<'a> Leak<'_, 'a> {
+    /// Whether the condition can be run on any row without telling of it.
+    pub(crate) fn proof(&self, expr: &Expr<'a>) -> bool {
+        match expr {
+            Expr::Chain { op: "AND" | "OR", items } => items.iter().all(|item| self.proof(item)),
+            Expr::Chain { op, items } if COMPARISONS.contains(op) => match items.as_slice() {
+                [left, right] => self.comparable(left, right),
+                _ => false,
+            },
+            Expr::Chain { op: "IS DISTINCT FROM" | "IS NOT DISTINCT FROM", items } => match items.as_slice() {
+                [left, right] => self.comparable(left, right),
+                _ => false,
+            },
+            Expr::Prefix { op: "NOT", expr } => self.proof(expr),
+            Expr::Between { expr, low, high, .. } => self.comparable(expr, low) && self.comparable(expr, high),
+            Expr::In { expr, list, .. } => list.iter().all(|item| self.comparable(expr, item)),
+            // The subquery's own conditions are looked at where it is resolved.
+            Expr::InQuery { expr, query, .. } => match first_output(query) {
+                Some(output) => self.comparable_types(expr, output),
+                None => false,
+            },
+            Expr::Exists(_) => true,
+            Expr::Postfix { expr, .. } => self.simple(expr) || self.proof(expr),
+            Expr::Column { .. } | Expr::Parameter(_) | Expr::Boolean(_) | Expr::Null => true,
+            other => constant(other),
+        }
+    }
+
+    /// A column, a parameter, a constant: what costs nothing to look at.
+    pub(crate) fn simple(&self, expr: &Expr<'a>) -> bool {
+        match expr {
+            Expr::Column { .. } | Expr::Parameter(_) => true,
+            // The merged column of FULL JOIN … USING.
+            Expr::Call(call) if call.name == "coalesce" => call.args.iter().all(|arg| self.simple(arg)),
+            other => constant(other),
+        }
+    }
+
+    fn comparable(&self, left: &Expr<'a>, right: &Expr<'a>) -> bool {
+        if let (Expr::Row(left), Expr::Row(right)) = (left, right) {
+            return left.len() == right.len() && left.iter().zip(right).all(|(l, r)| self.comparable(l, r));
+        }
+        self.simple(left) && self.simple(right) && self.comparable_types(left, right)
+    }
+
+    fn comparable_types(&self, left: &Expr<'a>, right: &Expr<'a>) -> bool {
+        if !self.simple(left) {
+            return false;
+        }
+        // SQLite compares anything with anything and raises on nothing.
+        if self.dialect == Dialect::Sqlite {
+            return true;
+        }
+        use ColumnType as T;
+        // What PostgreSQL gives the type of the other side, once, before any row.
+        let adapts = |expr: &Expr<'a>| matches!(expr, Expr::Parameter(_) | Expr::Text(_) | Expr::Null);
+        let plain = |ty: &Option<T>| !matches!(ty, None | Some(T::Any));
+        let (left_ty, right_ty) = ((self.ty)(left), (self.ty)(right));
+        if adapts(left) || adapts(right) {
+            return (adapts(left) || plain(&left_ty)) && (adapts(right) || plain(&right_ty));
+        }
+        let number = |expr: &Expr<'a>| matches!(expr, Expr::Number(_));
+        match (&left_ty, &right_ty) {
+            (Some(T::Any), _) | (_, Some(T::Any)) => false,
+            (Some(left), Some(right)) if left == right => true,
+            (Some(T::Integer), Some(T::Decimal | T::Float)) | (Some(T::Decimal | T::Float), Some(T::Integer)) => true,
+            // A number written out is converted once.
+            (Some(one), Some(other)) => {
+                (number(left) && other.is_numeric()) || (number(right) && one.is_numeric())
+            }
+            // A constant expression of a type unknown here: only types that convert to any other without raising.
+            (None, Some(ty)) => constant(left) && converts(ty),
+            (Some(ty), None) => constant(right) && converts(ty),
+            (None, None) => constant(left) && constant(right),
+        }
+    }
+}
+
+fn converts(ty: &ColumnType) -> bool {
+    match ty {
+        ColumnType::Boolean
+        | ColumnType::Integer
+        | ColumnType::Float
+        | ColumnType::Text
+        | ColumnType::Bytes
+        | ColumnType::Date
+        | ColumnType::Timestamp
+        | ColumnType::TimestampTz
+        | ColumnType::Uuid => true,
+        ColumnType::Decimal
+        | ColumnType::Time
+        | ColumnType::Interval
+        | ColumnType::Json
+        | ColumnType::Array(_)
+        | ColumnType::Any => false,
+    }
+}
+
+/// Whether no column, subquery or aggregate is in the expression: it may raise, but on no row's account.
+fn constant(expr: &Expr<'_>) -> bool {
+    !expr.any(&|part| match part {
+        Expr::Column { .. } | Expr::Exists(_) | Expr::Scalar(_) | Expr::ArrayQuery(_) | Expr::InQuery { .. } => true,
+        Expr::Any { operand, .. } => matches!(**operand, crate::ir::Quantified::Query(_)),
+        Expr::Call(call) => call.aggregate || call.over.is_some(),
+        _ => false,
+    })
+}
+
+fn first_output<'q, 'a>(query: &'q Query<'a>) -> Option<&'q Expr<'a>> {
+    let mut body = &query.body;
+    loop {
+        match body {
+            Body::Select(select) => {
+                return match select.outputs.as_slice() {
+                    [only] => Some(only),
+                    _ => None,
+                };
+            }
+            Body::Query(query) => body = &query.body,
+            // The branches may differ in type.
+            Body::Set { .. } | Body::Values(_) => return None,
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! Expressions.
+
+use mountgate_core::Refusal;
+
+use super::{Printer, literal, placeholder, query::Names};
+use crate::{
+    Dialect,
+    ir::{Call, Expr, Over, Quantified, Subscript},
+};
+
+type Printed = Result<(), Refusal>;
+
+/// What PostgreSQL's grammar takes for itself: these names are words, not functions of a schema.
+const WORDS: [&str; 5] = ["coalesce", "nullif", "greatest", "least", "grouping"];
+
+impl<'a> Printer<'_, 'a> {
+    pub(super) fn expr(&mut self, expr: &Expr<'a>) -> Printed {
+        match expr {
+            Expr::Column { item, column } => {
+                self.alias(*item);
+                self.push(".");
+                self.column(*item, *column);
+            }
+            Expr::Parameter(at) => {
+                let placeholder = placeholder(self.dialect, *at);
+                self.push(&placeholder);
+            }
+            Expr::Number(digits) => self.push(digits),
+            Expr::Text(text) => literal(self.dialect, &mut self.out, text),
+            Expr::Blob(digits) => {
+                self.push("X'");
+                self.push(digits);
+                self.push("'");
+            }
+            Expr::Boolean(truth) => self.push(if *truth { "TRUE" } else { "FALSE" }),
+            Expr::Null => self.push("NULL"),
+            Expr::Interval(text, unit) => {
+                self.push("INTERVAL ");
+                literal(self.dialect, &mut self.out, text);
+                if let Some(unit) = unit {
+                    self.push(" ");
+                    self.push(unit);
+                }
+            }
+            Expr::Chain { op, items } => {
+                self.push("(");
+                for (at, item) in items.iter().enumerate() {
+                    if at > 0 {
+                        self.push(" ");
+                        self.push(op);
+                        self.push(" ");
+                    }
+                    self.expr(item)?;
+                }
+                self.push(")");
+            }
+            Expr::Prefix { op, expr } => {
+                self.push("(");
+                self.push(op);
+                self.push(" ");
+                self.expr(expr)?;
+                self.push(")");
+            }
+            Expr::Postfix { op, expr } => {
+                self.push("(");
+                self.expr(expr)?;
+                self.push(" ");
+                self.push(op);
+                self.push(")");
+            }
+            Expr::In { expr, list, negated } => {
+                self.push("(");
+                self.expr(expr)?;
+                self.push(if *negated { " NOT IN (" } else { " IN (" });
+                self.separated(list, |this, item| this.expr(item))?;
+                self.push("))");
+            }
+            Expr::InQuery { expr, query, negated } => {
+                self.push("(");
+                self.expr(expr)?;
+                self.push(if *negated { " NOT IN (" } else { " IN (" });
+                self.query(query, Names::Inner)?;
+                self.push("))");
+            }
+            Expr::Between { expr, low, high, negated } => {
+                self.push("(");
+                self.expr(expr)?;
+                self.push(if *negated { " NOT BETWEEN " } else { " BETWEEN " });
+                self.expr(low)?;
+                self.push(" AND ");
+                self.expr(high)?;
+                self.push(")");
+            }
+            Expr::Like { op, expr, pattern, escape, negated } => {
+                self.push("(");
+                self.expr(expr)?;
+                self.push(if *negated { " NOT " } else { " " });
+                self.push(op);
+                self.push(" ");
+                self.expr(pattern)?;
+                if let Some(escape) = escape {
+                    self.push(" ESCAPE ");
+                    self.expr(escape)?;
+                }
+                self.push(")");
+            }
+            Expr::Any { op, all, expr, operand } => {
+                self.push("(");
+                self.expr(expr)?;
+                self.push(" ");
+                self.push(op);
+                self.push(if *all { " ALL (" } else { " ANY (" });
+                match &**operand {
+                    Quantified::Query(query) => self.query(query, Names::Inner)?,
+                    Quantified::Array(array) => self.expr(array)?,
+                }
+                self.push("))");
+            }
+            Expr::Exists(query) => {
+                self.push("EXISTS (");
+                self.query(query, Names::Inner)?;
+                self.push(")");
+            }
+            Expr::Scalar(query) => {
+                self.push("(");
+                self.query(query, Names::Inner)?;
+                self.push(")");
+            }
+            Expr::ArrayQuery(query) => {
+                self.push("ARRAY(");
+                self.query(query, Names::Inner)?;
+                self.push(")");
+            }
+            Expr::Array(items) => {
+                self.push("ARRAY[");
+                self.separated(items, |this, item| this.expr(item))?;
+                self.push("]");
+            }
+            Expr::Subscript { expr, subscripts } => {
+                self.push("(");
+                self.expr(expr)?;
+                self.push(")");
+                for subscript in subscripts {
+                    self.push("[");
+                    match subscript {
+                        Subscript::Index(index) => self.expr(index)?,
+                        Subscript::Slice(low, high) => {
+                            if let Some(low) = low {
+                                self.expr(low)?;
+                            }
+                            self.push(":");
+                            if let Some(high) = high {
+                                self.expr(high)?;
+                            }
+                        }
+                    }
+                    self.push("]");
+                }
+            }
+            Expr::Row(items) => {
+                self.push("(");
+                self.separated(items, |this, item| this.expr(item))?;
+                self.push(")");
+            }
+            Expr::Case { operand, arms, otherwise } => {
+                self.push("CASE");
+                if let Some(operand) = operand {
+                    self.push(" ");
+                    self.expr(operand)?;
+                }
+                for (condition, result) in arms {
+                    self.push(" WHEN ");
+                    self.expr(condition)?;
+                    self.push(" THEN ");
+                    self.expr(result)?;
+                }
+                if let Some(otherwise) = otherwise {
+                    self.push(" ELSE ");
+                    self.expr(otherwise)?;
+                }
+                self.push(" END");
+            }
+            Expr::Cast { expr, printed, ty: _ } => {
+                self.push("CAST(");
+                self.expr(expr)?;
+                self.push(" AS ");
+                self.push(printed);
+                self.push(")");
+            }
+            Expr::Call(call) => self.call(call)?,
+            Expr::Collate { expr, collation } => {
+                self.push("(");
+                self.expr(expr)?;
+                self.push(" COLLATE ");
+                self.ident(collation);
+                self.push(")");
+            }
+            Expr::Extract { field, expr } => {
+                self.push("EXTRACT(");
+                self.push(field);
+                self.push(" FROM ");
+                self.expr(expr)?;
+                self.push(")");
+            }
+            Expr::AtTimeZone { expr, zone } => {
+                self.push("(");
+                self.expr(expr)?;
+                self.push(" AT TIME ZONE ");
+                self.expr(zone)?;
+                self.push(")");
+            }
+        }
+        Ok(())
+    }
+
+    fn call(&mut self, call: &Call<'a>) -> Printed {
+        let Call { name, bare, aggregate: _, distinct, star, args, order, within, filter, ignore_nulls: _, over } =
+            call;
+        if *bare {
+            self.push(&name.to_ascii_uppercase());
+            return Ok(());
+        }
+        if self.dialect == Dialect::Postgres && !WORDS.contains(name) {
+            self.push("pg_catalog.");
+        }
+        self.push(name);
+        self.push("(");
+        if *distinct {
+            self.push("DISTINCT ");
+        }
+        if *star {
+            self.push("*");
+        }
+        self.separated(args, |this, arg| this.expr(arg))?;
+        if !order.is_empty() {
+            self.push(" ORDER BY ");
+            self.order(order)?;
+        }
+        self.push(")");
+        if !within.is_empty() {
+            self.push(" WITHIN GROUP (ORDER BY ");
+            self.order(within)?;
+            self.push(")");
+        }
+        if let Some(filter) = filter {
+            self.push(" FILTER (WHERE ");
+            self.expr(filter)?;
+            self.push(")");
+        }
+        match over {
+            None => {}
+            Some(Over::Named(at)) => {
+                self.push(" OVER ");
+                self.numbered("w", at + 1);
+            }
+            Some(Over::Window(window)) => {
+                self.push(" OVER (");
+                self.window(window)?;
+                self.push(")");
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,80 @@
+//! A reference to a relation: the scoped subquery that stands for it.
+//!
+//! `orders` becomes `(SELECT "s1"."id" AS "id" FROM "main"."orders" AS "s1" WHERE …)`: the columns in scope and used,
+//! under their masks; the ceiling's filters over the store's own values, the policy's over the ceiling's output.
+//! Names come from the catalogue, each qualified by an alias that exists nowhere else in the statement, so that no
+//! CTE, no alias and no outer column of the agent's can capture one.
+
+use mountgate_core::{Code, Refusal};
+
+use super::{Printer, mask::Masked, quote};
+use crate::{Dialect, ir::ItemKind, view::Rel};
+
+impl Printer<'_, '_> {
+    pub(super) fn relation(&mut self, id: u32) -> Result<(), Refusal> {
+        let broken = || Refusal::new(Code::Internal, "a statement was enforced against something other than a scope");
+        let (rel, used) = match self.items.get(id as usize).map(|item| &item.kind) {
+            Some(ItemKind::Relation { rel: Rel::Scope(name, _), used, .. }) => {
+                // The scope that is printed is the one that names were resolved in.
+                let Some((name, relation)) = self.scope.relations().get_key_value(*name) else { return Err(broken()) };
+                ((name, relation), used)
+            }
+            Some(
+                ItemKind::Relation { rel: Rel::Ceiling(..), .. }
+                | ItemKind::Derived { .. }
+                | ItemKind::Function { .. }
+                | ItemKind::Joined { .. },
+            )
+            | None => return Err(broken()),
+        };
+        let (name, relation) = rel;
+        let mut alias = String::new();
+        quote(&mut alias, &format!("s{}", id + 1));
+        self.push("(SELECT ");
+        let mut any = false;
+        for (column, _) in relation.columns.iter().zip(used).filter(|(_, used)| **used) {
+            self.push(if any { ", " } else { "" });
+            any = true;
+            let printed = self.masked(&Masked {
+                relation: name,
+                store: &relation.store,
+                alias: &alias,
+                column: &column.name,
+                masks: &column.masks,
+            })?;
+            self.push(&printed);
+            self.push(" AS ");
+            self.ident(column.name.as_str());
+        }
+        if !any {
+            self.push("1 AS \"f0\"");
+        }
+        self.push(" FROM ");
+        self.ident(&relation.store.schema);
+        self.push(".");
+        self.ident(&relation.store.name);
+        self.push(" AS ");
+        self.push(&alias);
+        let mut word = " WHERE ";
+        for filter in &relation.base_filters {
+            self.push(word);
+            word = " AND ";
+            self.filter(filter, name, relation, &alias, false)?;
+        }
+        for filter in &relation.filters {
+            self.push(word);
+            word = " AND ";
+            self.filter(filter, name, relation, &alias, true)?;
+        }
+        if self.leaky && relation.is_filtered() {
+            // The fence: neither planner moves an outer predicate below it.
+            self.push(match self.dialect {
+                Dialect::Sqlite => " LIMIT -1",
+                Dialect::Postgres => " OFFSET 0",
+            });
+            self.fenced.push(name.clone());
+        }
+        self.push(")");
+        Ok(())
+    }
+}

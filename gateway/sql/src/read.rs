@@ -1,0 +1,3 @@
+//! `/v1/read`.
+/// x
+pub struct ReadRequest;

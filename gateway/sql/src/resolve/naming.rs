@@ -1,0 +1,191 @@
+//! The names of select items that the agent left without: as the store would name them.
+
+use std::borrow::Cow;
+
+use sqlparser::{
+    ast,
+    tokenizer::{Location, Span, Token, TokenWithSpan},
+};
+
+use super::{Resolver, query::strip};
+use crate::{Dialect, ir::Expr, tokens};
+
+impl<'a> Resolver<'a> {
+    pub(super) fn implied_name(
+        &mut self,
+        expr: &'a ast::Expr,
+        resolved: &Expr<'a>,
+        select: Span,
+        at: usize,
+    ) -> Cow<'a, str> {
+        match self.dialect {
+            Dialect::Postgres => {
+                self.postgres_name(expr, resolved).unwrap_or(Cow::Borrowed("?column?"))
+            }
+            Dialect::Sqlite => match self.column_name(expr, resolved) {
+                Some(name) => name,
+                // SQLite takes the text as it stands.
+                None => self.item_text(select, at).map_or(Cow::Owned(format!("column{}", at + 1)), Cow::Borrowed),
+            },
+        }
+    }
+
+    /// The catalogue's name of a plain column, or the name that a derived table gives it.
+    fn column_name(&self, expr: &'a ast::Expr, resolved: &Expr<'a>) -> Option<Cow<'a, str>> {
+        let last = match strip(expr) {
+            ast::Expr::Identifier(ident) => ident,
+            ast::Expr::CompoundIdentifier(idents) => idents.last()?,
+            _other => return None,
+        };
+        if let (Expr::Column { item, column }, Dialect::Sqlite) = (resolved, self.dialect) {
+            // SQLite spells a column as its table does.
+            return self.item_column(*item, *column).map(|(name, _)| Cow::Owned(name.to_owned()));
+        }
+        Some(self.name(last))
+    }
+
+    /// `FigureColname` of PostgreSQL.
+    fn postgres_name(&self, expr: &'a ast::Expr, resolved: &Expr<'a>) -> Option<Cow<'a, str>> {
+        if let Some(name) = self.column_name(expr, resolved) {
+            return Some(name);
+        }
+        let fixed = |name: &'static str| Some(Cow::Borrowed(name));
+        match resolved {
+            Expr::Call(call) => fixed(call.name),
+            Expr::Case { otherwise, .. } => {
+                let inner = match (strip(expr), otherwise) {
+                    (ast::Expr::Case { else_result: Some(result), .. }, Some(otherwise)) => {
+                        self.column_name(result, otherwise)
+                    }
+                    _other => None,
+                };
+                inner.or(fixed("case"))
+            }
+            Expr::Cast { printed, .. } => {
+                let inner = match (strip(expr), resolved) {
+                    (ast::Expr::Cast { expr: inner, .. }, Expr::Cast { expr: resolved, .. }) => {
+                        self.postgres_name(inner, resolved)
+                    }
+                    _other => None,
+                };
+                let bare = printed.split(['(', '[']).next().unwrap_or_default();
+                inner.or_else(|| Some(Cow::Owned(internal_type(bare).to_owned())))
+            }
+            Expr::Exists(_) => fixed("exists"),
+            Expr::Array(_) | Expr::ArrayQuery(_) => fixed("array"),
+            Expr::Row(_) => fixed("row"),
+            Expr::Extract { .. } => fixed("extract"),
+            Expr::AtTimeZone { .. } => fixed("timezone"),
+            Expr::Boolean(_) => fixed("bool"),
+            Expr::Interval(..) => fixed("interval"),
+            Expr::Collate { .. } | Expr::Subscript { .. } => match (strip(expr), resolved) {
+                (ast::Expr::Collate { expr: inner, .. }, Expr::Collate { expr: resolved, .. }) => {
+                    self.postgres_name(inner, resolved)
+                }
+                (ast::Expr::CompoundFieldAccess { root, .. }, Expr::Subscript { expr: resolved, .. }) => {
+                    self.postgres_name(root, resolved)
+                }
+                _other => None,
+            },
+            Expr::Scalar(query) => match (strip(expr), &query.body) {
+                (ast::Expr::Subquery(ast), crate::ir::Body::Select(select)) => {
+                    match (&*ast.body, select.outputs.as_slice()) {
+                        (ast::SetExpr::Select(ast), [only]) => match ast.projection.as_slice() {
+                            [ast::SelectItem::ExprWithAlias { alias, .. }] => Some(self.name(alias)),
+                            [ast::SelectItem::UnnamedExpr(inner)] => self.postgres_name(inner, only),
+                            _other => None,
+                        },
+                        _other => None,
+                    }
+                }
+                _other => None,
+            },
+            Expr::Column { .. }
+            | Expr::Parameter(_)
+            | Expr::Number(_)
+            | Expr::Text(_)
+            | Expr::Blob(_)
+            | Expr::Null
+            | Expr::Chain { .. }
+            | Expr::Prefix { .. }
+            | Expr::Postfix { .. }
+            | Expr::In { .. }
+            | Expr::InQuery { .. }
+            | Expr::Between { .. }
+            | Expr::Like { .. }
+            | Expr::Any { .. } => None,
+        }
+    }
+
+    /// The text of a select item: what stands between the commas.
+    fn item_text(&mut self, select: Span, at: usize) -> Option<&'a str> {
+        if self.tokens.is_none() {
+            self.tokens = tokens::lex(self.dialect, self.text).ok().map(|lexed| lexed.tokens);
+        }
+        let tokens = self.tokens.as_ref()?;
+        let first = tokens.partition_point(|token| before(token.span.start, select.start));
+        let (start, end) = item_bounds(tokens.get(first + 1..)?, at)?;
+        let (start, end) = (tokens::offset(self.text, start)?, tokens::offset(self.text, end)?);
+        self.text.get(start..end)
+    }
+}
+
+fn before(one: Location, other: Location) -> bool {
+    (one.line, one.column) < (other.line, other.column)
+}
+
+fn item_bounds(tokens: &[TokenWithSpan], at: usize) -> Option<(Location, Location)> {
+    let (mut depth, mut item) = (0_usize, 0_usize);
+    let mut bounds: Option<(Location, Location)> = None;
+    for token in tokens {
+        let word = match &token.token {
+            Token::Word(word) if word.quote_style.is_none() => word.value.as_str(),
+            _other => "",
+        };
+        let is = |words: &[&str]| words.iter().any(|known| word.eq_ignore_ascii_case(known));
+        match token.token {
+            Token::LParen | Token::LBracket => depth += 1,
+            Token::RParen | Token::RBracket if depth == 0 => break,
+            Token::RParen | Token::RBracket => depth -= 1,
+            Token::Comma if depth == 0 => {
+                if item == at {
+                    break;
+                }
+                item += 1;
+                continue;
+            }
+            Token::SemiColon | Token::EOF => break,
+            _ if depth == 0
+                && is(&["from", "where", "group", "having", "window", "order", "limit", "union", "except", "intersect"]) =>
+            {
+                break;
+            }
+            _ if item == 0 && bounds.is_none() && depth == 0 && is(&["distinct", "all"]) => continue,
+            _ => {}
+        }
+        if item == at {
+            bounds = Some((bounds.map_or(token.span.start, |(start, _)| start), token.span.end));
+        }
+    }
+    bounds
+}
+
+/// The name that PostgreSQL gives a column that is a cast to the type.
+fn internal_type(printed: &str) -> &str {
+    match printed {
+        "integer" | "int" => "int4",
+        "bigint" => "int8",
+        "smallint" => "int2",
+        "double precision" => "float8",
+        "real" => "float4",
+        "boolean" => "bool",
+        "character varying" => "varchar",
+        "character" | "char" => "bpchar",
+        "decimal" => "numeric",
+        "timestamp with time zone" => "timestamptz",
+        "timestamp without time zone" => "timestamp",
+        "time without time zone" => "time",
+        "time with time zone" => "timetz",
+        other => other,
+    }
+}

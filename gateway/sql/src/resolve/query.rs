@@ -1,0 +1,868 @@
+//! Queries: WITH, set operations, SELECT and its clauses, ORDER BY, LIMIT.
+
+use std::borrow::Cow;
+
+use mountgate_core::Use;
+use sqlparser::{
+    ast::{self, Spanned as _},
+    tokenizer::Span,
+};
+
+use super::{CteEntry, CteState, Level, Outcome, Place, Resolver};
+use crate::{
+    Dialect, bounds,
+    ir::{Body, Cte, Distinct, Expr, Group, Order, OrderKey, Output, Query, Select, Source, Window},
+    refuse,
+};
+
+/// The CTE whose first part becomes visible to its other parts once it is resolved.
+pub(super) struct Anchor<'a> {
+    entry: usize,
+    id: u32,
+    renames: Vec<Cow<'a, str>>,
+}
+
+type BodyOutcome<'a> = Outcome<(Body<'a>, Vec<Output<'a>>, Vec<Order<'a>>)>;
+
+impl<'a> Resolver<'a> {
+    pub(super) fn query(&mut self, query: &'a ast::Query, place: Place) -> Outcome<(Query<'a>, Vec<Output<'a>>)> {
+        self.query_with(query, place, None)
+    }
+
+    fn query_with(
+        &mut self,
+        query: &'a ast::Query,
+        place: Place,
+        anchor: Option<&Anchor<'a>>,
+    ) -> Outcome<(Query<'a>, Vec<Output<'a>>)> {
+        self.enter()?;
+        let ast::Query {
+            with,
+            body,
+            order_by,
+            limit_clause,
+            fetch,
+            locks,
+            for_clause,
+            settings,
+            format_clause,
+            pipe_operators,
+        } = query;
+        let span = Span::empty();
+        if !locks.is_empty() {
+            return Err(refuse::unsupported("`FOR UPDATE` or `FOR SHARE`", span));
+        }
+        if for_clause.is_some() {
+            return Err(refuse::unsupported("`FOR XML` or `FOR JSON`", span));
+        }
+        if settings.is_some() {
+            return Err(refuse::unsupported("`SETTINGS`", span));
+        }
+        if format_clause.is_some() {
+            return Err(refuse::unsupported("`FORMAT`", span));
+        }
+        if !pipe_operators.is_empty() {
+            return Err(refuse::unsupported("`|>`", span));
+        }
+        let mark = self.ctes.len();
+        let (recursive, ctes) = match with {
+            Some(with) => self.with(with)?,
+            None => (false, vec![]),
+        };
+        let (body, outputs, order) = self.body(body, order_by.as_ref(), place, anchor)?;
+        let (limit, offset, with_ties) = self.limits(limit_clause.as_ref(), fetch.as_ref())?;
+        self.ctes.truncate(mark);
+        self.leave();
+        Ok((Query { recursive, ctes, body, order, limit, offset, with_ties }, outputs))
+    }
+
+    fn with(&mut self, with: &'a ast::With) -> Outcome<(bool, Vec<Cte<'a>>)> {
+        let ast::With { with_token: _, recursive, cte_tables } = with;
+        // SQLite reads every WITH as WITH RECURSIVE: a CTE may name itself and those after it.
+        let sees_itself = *recursive || self.dialect == Dialect::Sqlite;
+        let base = self.ctes.len();
+        if sees_itself {
+            for cte in cte_tables {
+                let name = self.name(&cte.alias.name);
+                self.ctes.push(CteEntry { name, state: CteState::Pending });
+            }
+        }
+        let mut ctes = Vec::with_capacity(cte_tables.len());
+        for (at, cte) in cte_tables.iter().enumerate() {
+            let ast::Cte { alias, query, from, materialized, closing_paren_token: _ } = cte;
+            let ast::TableAlias { explicit: _, name, columns, at: alias_at } = alias;
+            if let Some(ident) = from.as_ref().or(alias_at.as_ref()) {
+                return Err(refuse::unsupported("`FROM` or `AT` behind a CTE", ident.span));
+            }
+            let renames = self.alias_columns(columns)?;
+            self.cte_count += 1;
+            let id = self.cte_count;
+            let own = self.name(name);
+            if cte_tables.iter().take(at).any(|other| self.dialect.same(&self.name(&other.alias.name), &own)) {
+                return Err(refuse::ambiguous(&name.value, name.span));
+            }
+            let anchor = sees_itself.then(|| Anchor { entry: base + at, id, renames: renames.clone() });
+            // A CTE's columns can be inlined like a derived table's.
+            let levels = self.levels.len();
+            let (query, outputs) =
+                self.with_use(Use::Projected, |this| this.query_with(query, Place::Inner, anchor.as_ref()))?;
+            debug_assert_eq!(levels, self.levels.len());
+            if renames.len() > outputs.len() {
+                return Err(refuse::mismatch(
+                    format!("`{}` names {} columns and has {}", name.value, renames.len(), outputs.len()),
+                    name.span,
+                ));
+            }
+            let width = outputs.len();
+            let state = CteState::Ready { id, columns: rename(outputs, &renames) };
+            if sees_itself {
+                if let Some(entry) = self.ctes.get_mut(base + at) {
+                    entry.state = state;
+                }
+            } else {
+                self.ctes.push(CteEntry { name: own, state });
+            }
+            let materialized = materialized.as_ref().map(|how| match how {
+                ast::CteAsMaterialized::Materialized => true,
+                ast::CteAsMaterialized::NotMaterialized => false,
+            });
+            ctes.push(Cte { id, width, materialized, query });
+        }
+        Ok((*recursive || self.dialect == Dialect::Sqlite, ctes))
+    }
+
+    fn body(
+        &mut self,
+        body: &'a ast::SetExpr,
+        order_by: Option<&'a ast::OrderBy>,
+        place: Place,
+        anchor: Option<&Anchor<'a>>,
+    ) -> BodyOutcome<'a> {
+        match body {
+            ast::SetExpr::Select(select) => {
+                let (select, outputs, order) = self.select(select, order_by, place)?;
+                Ok((Body::Select(Box::new(select)), outputs, order))
+            }
+            ast::SetExpr::Query(_) | ast::SetExpr::SetOperation { .. } | ast::SetExpr::Values(_) => {
+                let (body, outputs) = match self.dialect {
+                    Dialect::Postgres => self.operand(body, place, anchor, &mut true)?,
+                    Dialect::Sqlite => self.flat(body, place, anchor)?,
+                };
+                let order = self.order_by_names(order_by, &outputs)?;
+                Ok((body, outputs, order))
+            }
+            ast::SetExpr::Insert(_) => Err(refuse::unsupported("`INSERT` within a query", Span::empty())),
+            ast::SetExpr::Update(_) => Err(refuse::unsupported("`UPDATE` within a query", Span::empty())),
+            ast::SetExpr::Delete(_) => Err(refuse::unsupported("`DELETE` within a query", Span::empty())),
+            ast::SetExpr::Merge(_) => Err(refuse::unsupported("`MERGE` within a query", Span::empty())),
+            ast::SetExpr::Table(_) => {
+                Err(refuse::unsupported("`TABLE`", Span::empty()).hint("write `SELECT * FROM` and the table"))
+            }
+        }
+    }
+
+    /// A branch of a set operation, or a whole tree of them, as the parser nests it.
+    fn operand(
+        &mut self,
+        body: &'a ast::SetExpr,
+        place: Place,
+        anchor: Option<&Anchor<'a>>,
+        first: &mut bool,
+    ) -> Outcome<(Body<'a>, Vec<Output<'a>>)> {
+        if let ast::SetExpr::SetOperation { left, op, set_quantifier, right } = body {
+            self.count_set_operation()?;
+            let (left, outputs) = self.operand(left, place, anchor, first)?;
+            let (right, others) = self.operand(right, place, anchor, first)?;
+            return self.combine((left, outputs), (*op, *set_quantifier), (right, others));
+        }
+        self.leaf(body, place, anchor, first)
+    }
+
+    fn leaf(
+        &mut self,
+        body: &'a ast::SetExpr,
+        place: Place,
+        anchor: Option<&Anchor<'a>>,
+        first: &mut bool,
+    ) -> Outcome<(Body<'a>, Vec<Output<'a>>)> {
+        let (body, outputs) = match body {
+            ast::SetExpr::Query(query) => {
+                let (query, outputs) = self.query(query, place)?;
+                (Body::Query(Box::new(query)), outputs)
+            }
+            ast::SetExpr::Values(values) => self.values(values)?,
+            ast::SetExpr::SetOperation { .. }
+            | ast::SetExpr::Select(_)
+            | ast::SetExpr::Insert(_)
+            | ast::SetExpr::Update(_)
+            | ast::SetExpr::Delete(_)
+            | ast::SetExpr::Merge(_)
+            | ast::SetExpr::Table(_) => {
+                let (body, outputs, _) = self.body(body, None, place, None)?;
+                (body, outputs)
+            }
+        };
+        if std::mem::take(first)
+            && let Some(anchor) = anchor
+            && let Some(entry) = self.ctes.get_mut(anchor.entry)
+        {
+            entry.state = CteState::Ready { id: anchor.id, columns: rename(outputs.clone(), &anchor.renames) };
+        }
+        Ok((body, outputs))
+    }
+
+    /// SQLite's set operators are all of one precedence and associate to the left; the parser's are not.
+    fn flat(
+        &mut self,
+        body: &'a ast::SetExpr,
+        place: Place,
+        anchor: Option<&Anchor<'a>>,
+    ) -> Outcome<(Body<'a>, Vec<Output<'a>>)> {
+        let mut leaves = Vec::new();
+        self.flatten(body, None, &mut leaves)?;
+        let mut first = true;
+        let mut result: Option<(Body<'a>, Vec<Output<'a>>)> = None;
+        for (op, leaf) in leaves {
+            let right = self.leaf(leaf, place, anchor, &mut first)?;
+            result = Some(match (result, op) {
+                (Some(left), Some(op)) => self.combine(left, op, right)?,
+                (None, _) | (_, None) => right,
+            });
+        }
+        result.ok_or_else(|| refuse::unparseable("an empty query"))
+    }
+
+    #[expect(clippy::type_complexity, reason = "a list of (operator, branch)")]
+    fn flatten(
+        &mut self,
+        body: &'a ast::SetExpr,
+        op: Option<(ast::SetOperator, ast::SetQuantifier)>,
+        into: &mut Vec<(Option<(ast::SetOperator, ast::SetQuantifier)>, &'a ast::SetExpr)>,
+    ) -> Outcome<()> {
+        if let ast::SetExpr::SetOperation { left, op: own, set_quantifier, right } = body {
+            self.count_set_operation()?;
+            self.flatten(left, op, into)?;
+            self.flatten(right, Some((*own, *set_quantifier)), into)?;
+        } else {
+            into.push((op, body));
+        }
+        Ok(())
+    }
+
+    fn count_set_operation(&mut self) -> Outcome<()> {
+        self.set_operations += 1;
+        if self.set_operations > bounds::SET_OPERATIONS {
+            return Err(refuse::too_much("set operations", bounds::SET_OPERATIONS));
+        }
+        Ok(())
+    }
+
+    fn combine(
+        &mut self,
+        (left, mut outputs): (Body<'a>, Vec<Output<'a>>),
+        (op, quantifier): (ast::SetOperator, ast::SetQuantifier),
+        (right, others): (Body<'a>, Vec<Output<'a>>),
+    ) -> Outcome<(Body<'a>, Vec<Output<'a>>)> {
+        if outputs.len() != others.len() {
+            return Err(refuse::mismatch(
+                format!("a set operation has {} columns on one side and {} on the other", outputs.len(), others.len()),
+                Span::empty(),
+            ));
+        }
+        for (output, other) in outputs.iter_mut().zip(others) {
+            if output.ty != other.ty {
+                output.ty = None;
+            }
+            output.sources.extend(other.sources);
+            dedup(&mut output.sources);
+        }
+        let op = match op {
+            ast::SetOperator::Union => "UNION",
+            ast::SetOperator::Except => "EXCEPT",
+            ast::SetOperator::Intersect => "INTERSECT",
+            ast::SetOperator::Minus => return Err(refuse::unsupported("`MINUS`", Span::empty()).hint("write `EXCEPT`")),
+        };
+        let all = match quantifier {
+            ast::SetQuantifier::All => true,
+            ast::SetQuantifier::None => false,
+            ast::SetQuantifier::Distinct if self.dialect == Dialect::Postgres => false,
+            ast::SetQuantifier::Distinct
+            | ast::SetQuantifier::ByName
+            | ast::SetQuantifier::AllByName
+            | ast::SetQuantifier::DistinctByName => {
+                return Err(refuse::unsupported(format!("`{op} {quantifier}`"), Span::empty()));
+            }
+        };
+        Ok((Body::Set { op, all, left: Box::new(left), right: Box::new(right) }, outputs))
+    }
+
+    fn values(&mut self, values: &'a ast::Values) -> Outcome<(Body<'a>, Vec<Output<'a>>)> {
+        let ast::Values { explicit_row, value_keyword, rows } = values;
+        if *explicit_row || *value_keyword {
+            return Err(refuse::unsupported("`VALUE` or `VALUES ROW`", Span::empty()));
+        }
+        let mut outputs: Vec<Output<'a>> = Vec::new();
+        let mut printed = Vec::with_capacity(rows.len());
+        for (number, row) in rows.iter().enumerate() {
+            let ast::Parens { opening_token: _, content, closing_token } = row;
+            if number > 0 && content.len() != outputs.len() {
+                let ast::helpers::attached_token::AttachedToken(token) = closing_token;
+                return Err(refuse::mismatch("the rows of VALUES differ in length", token.span));
+            }
+            let mut exprs = Vec::with_capacity(content.len());
+            for (at, expr) in content.iter().enumerate() {
+                let mark = self.trace.len();
+                let expr = self.expr(expr)?;
+                self.check_inner_projection(&expr);
+                let (ty, sources) = (self.ty(&expr), self.sources_since(mark));
+                match outputs.get_mut(at) {
+                    None => outputs.push(Output { name: Cow::Owned(format!("column{}", at + 1)), ty, sources }),
+                    Some(output) => {
+                        if output.ty != ty {
+                            output.ty = None;
+                        }
+                        output.sources.extend(sources);
+                        dedup(&mut output.sources);
+                    }
+                }
+                exprs.push(expr);
+            }
+            printed.push(exprs);
+        }
+        Ok((Body::Values(printed), outputs))
+    }
+
+    pub(super) fn sources_since(&self, mark: usize) -> Vec<Source> {
+        let mut sources = self.trace.get(mark..).unwrap_or_default().to_vec();
+        dedup(&mut sources);
+        sources
+    }
+
+    fn select(
+        &mut self,
+        select: &'a ast::Select,
+        order_by: Option<&'a ast::OrderBy>,
+        place: Place,
+    ) -> Outcome<(Select<'a>, Vec<Output<'a>>, Vec<Order<'a>>)> {
+        let ast::Select {
+            select_token,
+            optimizer_hints,
+            distinct,
+            select_modifiers,
+            top,
+            top_before_distinct: _,
+            projection,
+            exclude,
+            into,
+            from,
+            lateral_views,
+            prewhere,
+            selection,
+            connect_by,
+            group_by,
+            cluster_by,
+            distribute_by,
+            sort_by,
+            having,
+            named_window,
+            qualify,
+            window_before_qualify: _,
+            value_table_mode,
+            flavor,
+        } = select;
+        let ast::helpers::attached_token::AttachedToken(token) = select_token;
+        let span = token.span;
+        for (present, what) in [
+            (!optimizer_hints.is_empty(), "an optimizer hint"),
+            (select_modifiers.is_some(), "a MySQL modifier of SELECT"),
+            (top.is_some(), "`TOP`"),
+            (exclude.is_some(), "`EXCLUDE`"),
+            (into.is_some(), "`SELECT INTO`"),
+            (!lateral_views.is_empty(), "`LATERAL VIEW`"),
+            (prewhere.is_some(), "`PREWHERE`"),
+            (!connect_by.is_empty(), "`CONNECT BY`"),
+            (!cluster_by.is_empty(), "`CLUSTER BY`"),
+            (!distribute_by.is_empty(), "`DISTRIBUTE BY`"),
+            (!sort_by.is_empty(), "`SORT BY`"),
+            (qualify.is_some(), "`QUALIFY`"),
+            (value_table_mode.is_some(), "`SELECT AS`"),
+        ] {
+            if present {
+                return Err(refuse::unsupported(what, span));
+            }
+        }
+        match flavor {
+            ast::SelectFlavor::Standard => {}
+            ast::SelectFlavor::FromFirst | ast::SelectFlavor::FromFirstNoSelect => {
+                return Err(refuse::unsupported("`FROM` before `SELECT`", span));
+            }
+        }
+        // What the select list is for: a subquery of WHERE filters by what it projects.
+        let projected = self.current;
+        self.levels.push(Level::default());
+        let from = self.with_use(Use::Projected, |this| this.from_list(from, place))?;
+        let mut windows = Vec::with_capacity(named_window.len());
+        for ast::NamedWindowDefinition(name, _) in named_window {
+            let name = self.name(name);
+            self.level()?.windows.push(name);
+        }
+        let (exprs, outputs, explicit) = self.projection(projection, span)?;
+        if place == Place::Inner {
+            for expr in &exprs {
+                self.check_inner_projection(expr);
+            }
+        }
+        if self.dialect == Dialect::Sqlite {
+            let aliases = outputs
+                .iter()
+                .zip(&exprs)
+                .zip(&explicit)
+                .filter(|(_, explicit)| **explicit)
+                .map(|((output, expr), _)| (output.name.clone(), expr.clone()))
+                .collect();
+            self.level()?.aliases = aliases;
+        }
+        let filter = match selection {
+            Some(condition) => {
+                let condition = self.with_use(Use::Filtered, |this| this.expr(condition))?;
+                self.check_predicate(&condition);
+                if place == Place::Top {
+                    self.gather(&condition);
+                }
+                Some(condition)
+            }
+            None => None,
+        };
+        let group = self.with_use(Use::Grouped, |this| this.group_by(group_by, &outputs))?;
+        let having = match having {
+            Some(condition) => {
+                let condition = self.with_use(Use::Filtered, |this| this.expr(condition))?;
+                self.check_having(&condition);
+                Some(condition)
+            }
+            None => None,
+        };
+        for ast::NamedWindowDefinition(name, window) in named_window {
+            windows.push(match window {
+                ast::NamedWindowExpr::WindowSpec(spec) => self.window(spec)?,
+                ast::NamedWindowExpr::NamedWindow(_) => {
+                    return Err(refuse::unsupported("a window that is another's name", name.span));
+                }
+            });
+        }
+        let windows: Vec<Window<'a>> = windows;
+        let distinct = match distinct {
+            None | Some(ast::Distinct::All) => Distinct::No,
+            Some(ast::Distinct::Distinct) => Distinct::Yes,
+            Some(ast::Distinct::On(_)) if self.dialect == Dialect::Sqlite => {
+                return Err(refuse::unsupported("`DISTINCT ON`", span));
+            }
+            Some(ast::Distinct::On(on)) => {
+                let mut keys = Vec::with_capacity(on.len());
+                for key in on {
+                    keys.push(self.with_use(Use::Grouped, |this| {
+                        match this.output_key(key, &outputs, &exprs, &explicit)? {
+                            OrderKey::Ordinal(at) => Ok(exprs.get(at - 1).cloned().unwrap_or(Expr::Null)),
+                            OrderKey::Expr(expr) => Ok(expr),
+                        }
+                    })?);
+                }
+                Distinct::On(keys)
+            }
+        };
+        let order = match order_by {
+            Some(order_by) => self.order_by(order_by, |this, key| {
+                this.output_key(key, &outputs, &exprs, &explicit)
+            })?,
+            None => vec![],
+        };
+        self.levels.pop();
+        self.current = projected;
+        let select = Select { distinct, outputs: exprs, from, filter, group, having, windows };
+        Ok((select, outputs, order))
+    }
+
+    /// The select list, wildcards expanded: expressions, outputs, and which of them carry a name of the agent's.
+    #[expect(clippy::type_complexity, reason = "three lists of one length")]
+    fn projection(
+        &mut self,
+        projection: &'a [ast::SelectItem],
+        select: Span,
+    ) -> Outcome<(Vec<Expr<'a>>, Vec<Output<'a>>, Vec<bool>)> {
+        let mut exprs = Vec::with_capacity(projection.len());
+        let mut outputs = Vec::with_capacity(projection.len());
+        let mut explicit = Vec::with_capacity(projection.len());
+        for (at, item) in projection.iter().enumerate() {
+            let mark = self.trace.len();
+            match item {
+                ast::SelectItem::UnnamedExpr(expr) => {
+                    let resolved = self.expr(expr)?;
+                    let name = self.implied_name(expr, &resolved, select, at);
+                    outputs.push(Output { name, ty: self.ty(&resolved), sources: self.sources_since(mark) });
+                    exprs.push(resolved);
+                    explicit.push(false);
+                }
+                ast::SelectItem::ExprWithAlias { expr, alias } => {
+                    let resolved = self.expr(expr)?;
+                    let name = self.name(alias);
+                    outputs.push(Output { name, ty: self.ty(&resolved), sources: self.sources_since(mark) });
+                    exprs.push(resolved);
+                    explicit.push(true);
+                }
+                ast::SelectItem::ExprWithAliases { expr, aliases: _ } => {
+                    return Err(refuse::unsupported("a select item with several names", expr.span()));
+                }
+                ast::SelectItem::QualifiedWildcard(kind, options) => {
+                    plain_wildcard(options)?;
+                    let name = match kind {
+                        ast::SelectItemQualifiedWildcardKind::ObjectName(name) => name,
+                        ast::SelectItemQualifiedWildcardKind::Expr(expr) => {
+                            return Err(refuse::unsupported("`.*` of an expression", expr.span()));
+                        }
+                    };
+                    let parts = self.parts(name)?;
+                    let (schema, table) = match parts.as_slice() {
+                        [table] => (None, *table),
+                        [schema, table] => (Some(*schema), *table),
+                        [] | [_, _, _, ..] => {
+                            return Err(refuse::relation(&name.to_string(), name.span()));
+                        }
+                    };
+                    let Some(id) = self.named_item(schema, table)? else {
+                        return Err(refuse::relation(&name.to_string(), table.span));
+                    };
+                    for (name, expr) in self.expand_item(id) {
+                        self.push_expanded(name, expr, &mut exprs, &mut outputs);
+                        explicit.push(false);
+                    }
+                }
+                ast::SelectItem::Wildcard(options) => {
+                    plain_wildcard(options)?;
+                    let parts = self.level()?.parts.clone();
+                    if parts.is_empty() {
+                        return Err(refuse::unsupported("`*` without FROM", select));
+                    }
+                    for part in &parts {
+                        for (name, expr) in self.expand(part) {
+                            self.push_expanded(name, expr, &mut exprs, &mut outputs);
+                            explicit.push(false);
+                        }
+                    }
+                }
+            }
+            if exprs.len() > bounds::COLUMNS {
+                return Err(refuse::too_much("columns in a select list", bounds::COLUMNS));
+            }
+        }
+        if exprs.is_empty() {
+            return Err(refuse::unsupported("an empty select list", select));
+        }
+        Ok((exprs, outputs, explicit))
+    }
+
+    fn push_expanded(
+        &mut self,
+        name: Cow<'a, str>,
+        expr: Expr<'a>,
+        exprs: &mut Vec<Expr<'a>>,
+        outputs: &mut Vec<Output<'a>>,
+    ) {
+        let mark = self.trace.len();
+        self.note_expr(&expr);
+        outputs.push(Output { name, ty: self.ty(&expr), sources: self.sources_since(mark) });
+        exprs.push(expr);
+    }
+
+    fn group_by(&mut self, group_by: &'a ast::GroupByExpr, outputs: &[Output<'a>]) -> Outcome<Vec<Group<'a>>> {
+        let keys = match group_by {
+            ast::GroupByExpr::Expressions(keys, modifiers) if modifiers.is_empty() => keys,
+            ast::GroupByExpr::Expressions(_, _) => {
+                return Err(refuse::unsupported("`WITH ROLLUP`, `WITH CUBE` or `WITH TOTALS`", Span::empty())
+                    .hint("write `GROUP BY ROLLUP (…)`"));
+            }
+            ast::GroupByExpr::All(_) => return Err(refuse::unsupported("`GROUP BY ALL`", Span::empty())),
+        };
+        keys.iter().map(|key| self.group_key(key, outputs)).collect()
+    }
+
+    fn group_key(&mut self, key: &'a ast::Expr, outputs: &[Output<'a>]) -> Outcome<Group<'a>> {
+        let (word, sets) = match key {
+            ast::Expr::GroupingSets(sets) => ("GROUPING SETS", sets),
+            ast::Expr::Cube(sets) => ("CUBE", sets),
+            ast::Expr::Rollup(sets) => ("ROLLUP", sets),
+            // Any other key is an expression; `expr` matches on every kind of it.
+            key => {
+                let bare = strip(key);
+                if let Some(at) = ordinal(bare, outputs.len())? {
+                    return Ok(Group::Ordinal(at));
+                }
+                // A column of FROM comes before an output name here, and an output name before outer columns.
+                if let ast::Expr::Identifier(ident) = bare
+                    && !self.is_local(ident)
+                {
+                    let name = self.name(ident);
+                    if let Some(at) = outputs.iter().position(|output| self.dialect.same(&output.name, &name)) {
+                        return Ok(Group::Ordinal(at + 1));
+                    }
+                }
+                return Ok(Group::Expr(self.expr(bare)?));
+            }
+        };
+        if self.dialect == Dialect::Sqlite {
+            return Err(refuse::unsupported(format!("`{word}`"), key.span()));
+        }
+        let mut resolved = Vec::with_capacity(sets.len());
+        for set in sets {
+            resolved.push(set.iter().map(|key| self.group_key(key, outputs)).collect::<Outcome<Vec<_>>>()?);
+        }
+        Ok(Group::Sets(word, resolved))
+    }
+
+    fn is_local(&self, ident: &'a ast::Ident) -> bool {
+        let name = self.name(ident);
+        self.levels.last().is_some_and(|level| {
+            level
+                .parts
+                .iter()
+                .any(|part| self.expand(part).iter().any(|(column, _)| self.dialect.same(column, &name)))
+        })
+    }
+
+    /// A key of ORDER BY or DISTINCT ON of a SELECT: an ordinal, an output name, or an expression.
+    fn output_key(
+        &mut self,
+        key: &'a ast::Expr,
+        outputs: &[Output<'a>],
+        exprs: &[Expr<'a>],
+        explicit: &[bool],
+    ) -> Outcome<OrderKey<'a>> {
+        let bare = strip(key);
+        if let Some(at) = ordinal(bare, outputs.len())? {
+            return Ok(OrderKey::Ordinal(at));
+        }
+        if let ast::Expr::Identifier(ident) = bare {
+            let name = self.name(ident);
+            let mut hits = outputs
+                .iter()
+                .enumerate()
+                // SQLite looks at names given by AS only; PostgreSQL at every name of the select list.
+                .filter(|(at, output)| {
+                    self.dialect.same(&output.name, &name)
+                        && (self.dialect == Dialect::Postgres || explicit.get(*at).copied().unwrap_or(false))
+                })
+                .map(|(at, _)| at);
+            if let Some(first) = hits.next() {
+                if self.dialect == Dialect::Postgres && hits.any(|other| exprs.get(other) != exprs.get(first)) {
+                    return Err(refuse::ambiguous(&ident.value, ident.span));
+                }
+                let sources = outputs.get(first).map(|output| output.sources.clone()).unwrap_or_default();
+                self.note_sources(&sources);
+                return Ok(OrderKey::Ordinal(first + 1));
+            }
+        }
+        Ok(OrderKey::Expr(self.expr(bare)?))
+    }
+
+    /// Records the use of columns through an output name.
+    fn note_sources(&mut self, sources: &[Source]) {
+        let current = self.current;
+        for (relation, column) in sources {
+            if let Some(uses) =
+                self.touched.get_mut(*relation as usize).and_then(|touched| touched.uses.get_mut(*column as usize))
+            {
+                uses.add(current);
+            }
+        }
+    }
+
+    /// ORDER BY of a set operation: output names and ordinals only.
+    fn order_by_names(
+        &mut self,
+        order_by: Option<&'a ast::OrderBy>,
+        outputs: &[Output<'a>],
+    ) -> Outcome<Vec<Order<'a>>> {
+        let Some(order_by) = order_by else { return Ok(vec![]) };
+        self.order_by(order_by, |this, key| {
+            let bare = strip(key);
+            if let Some(at) = ordinal(bare, outputs.len())? {
+                return Ok(OrderKey::Ordinal(at));
+            }
+            if let ast::Expr::Identifier(ident) = bare {
+                let name = this.name(ident);
+                if let Some(at) = outputs.iter().position(|output| this.dialect.same(&output.name, &name)) {
+                    let sources = outputs.get(at).map(|output| output.sources.clone()).unwrap_or_default();
+                    this.note_sources(&sources);
+                    return Ok(OrderKey::Ordinal(at + 1));
+                }
+                return Err(refuse::column(&ident.value, ident.span));
+            }
+            Err(refuse::unsupported("an expression in ORDER BY of a set operation", bare.span())
+                .hint("order by an output column's name or number, or wrap the set operation in a derived table"))
+        })
+    }
+
+    fn order_by(
+        &mut self,
+        order_by: &'a ast::OrderBy,
+        mut key_of: impl FnMut(&mut Self, &'a ast::Expr) -> Outcome<OrderKey<'a>>,
+    ) -> Outcome<Vec<Order<'a>>> {
+        let ast::OrderBy { kind, interpolate } = order_by;
+        if interpolate.is_some() {
+            return Err(refuse::unsupported("`INTERPOLATE`", Span::empty()));
+        }
+        let keys = match kind {
+            ast::OrderByKind::Expressions(keys) => keys,
+            ast::OrderByKind::All(_) => return Err(refuse::unsupported("`ORDER BY ALL`", Span::empty())),
+        };
+        keys.iter()
+            .map(|key| {
+                let ast::OrderByExpr { expr, options, with_fill } = key;
+                if with_fill.is_some() {
+                    return Err(refuse::unsupported("`WITH FILL`", expr.span()));
+                }
+                let (inner, collation) = self.split_collation(expr)?;
+                let resolved = self.with_use(Use::Ordered, |this| key_of(this, inner))?;
+                let (descending, nulls_first) = direction(options)?;
+                Ok(Order { key: resolved, collation, descending, nulls_first })
+            })
+            .collect()
+    }
+
+    /// Takes COLLATE off an ordering key, so that a name below it is still a name.
+    fn split_collation(&self, expr: &'a ast::Expr) -> Outcome<(&'a ast::Expr, Option<&'static str>)> {
+        match (strip(expr), self.dialect) {
+            (ast::Expr::Collate { expr, collation }, Dialect::Sqlite) => {
+                Ok((expr, Some(self.collation(collation)?)))
+            }
+            // PostgreSQL reads a key with COLLATE as an expression. Not a match on what the tree may hold.
+            (expr, Dialect::Sqlite | Dialect::Postgres) => Ok((expr, None)),
+        }
+    }
+
+    /// Keys of ORDER BY within an aggregate or a window: expressions, never ordinals or output names.
+    pub(super) fn inner_order(&mut self, keys: &'a [ast::OrderByExpr]) -> Outcome<Vec<Order<'a>>> {
+        keys.iter()
+            .map(|key| {
+                let ast::OrderByExpr { expr, options, with_fill } = key;
+                if with_fill.is_some() {
+                    return Err(refuse::unsupported("`WITH FILL`", expr.span()));
+                }
+                let resolved = self.with_use(Use::Ordered, |this| this.expr(expr))?;
+                let (descending, nulls_first) = direction(options)?;
+                Ok(Order { key: OrderKey::Expr(resolved), collation: None, descending, nulls_first })
+            })
+            .collect()
+    }
+
+    #[expect(clippy::type_complexity, reason = "limit, offset, ties")]
+    fn limits(
+        &mut self,
+        clause: Option<&'a ast::LimitClause>,
+        fetch: Option<&'a ast::Fetch>,
+    ) -> Outcome<(Option<Expr<'a>>, Option<Expr<'a>>, bool)> {
+        let (limit, offset) = match clause {
+            None => (None, None),
+            Some(ast::LimitClause::LimitOffset { limit, offset, limit_by }) => {
+                if let Some(expr) = limit_by.first() {
+                    return Err(refuse::unsupported("`LIMIT … BY`", expr.span()));
+                }
+                let offset = offset.as_ref().map(|offset| {
+                    let ast::Offset { value, rows: ast::OffsetRows::None | ast::OffsetRows::Row | ast::OffsetRows::Rows } =
+                        offset;
+                    value
+                });
+                (limit.as_ref(), offset)
+            }
+            Some(ast::LimitClause::OffsetCommaLimit { offset, limit }) => (Some(limit), Some(offset)),
+        };
+        let mut with_ties = false;
+        let mut limit = limit;
+        if let Some(ast::Fetch { with_ties: ties, percent, quantity }) = fetch {
+            if self.dialect == Dialect::Sqlite || *percent {
+                return Err(refuse::unsupported("`FETCH`", Span::empty()).hint("write `LIMIT`"));
+            }
+            if limit.is_some() {
+                return Err(refuse::unsupported("`FETCH` beside `LIMIT`", Span::empty()));
+            }
+            with_ties = *ties;
+            limit = quantity.as_ref();
+            if limit.is_none() {
+                return Ok((Some(Expr::Number("1")), self.limit(offset)?, with_ties));
+            }
+        }
+        Ok((self.limit(limit)?, self.limit(offset)?, with_ties))
+    }
+
+    fn limit(&mut self, expr: Option<&'a ast::Expr>) -> Outcome<Option<Expr<'a>>> {
+        expr.map(|expr| self.with_use(Use::Filtered, |this| this.expr(expr))).transpose()
+    }
+}
+
+fn rename<'a>(mut outputs: Vec<Output<'a>>, renames: &[Cow<'a, str>]) -> Vec<Output<'a>> {
+    for (output, name) in outputs.iter_mut().zip(renames) {
+        output.name = name.clone();
+    }
+    outputs
+}
+
+fn dedup(sources: &mut Vec<Source>) {
+    sources.sort_unstable();
+    sources.dedup();
+}
+
+/// The expression without the parentheses around it.
+pub(super) fn strip(mut expr: &ast::Expr) -> &ast::Expr {
+    while let ast::Expr::Nested(inner) = expr {
+        expr = inner;
+    }
+    expr
+}
+
+/// A whole number written where one means an output column.
+fn ordinal(expr: &ast::Expr, width: usize) -> Outcome<Option<usize>> {
+    let ast::Expr::Value(ast::ValueWithSpan { value: ast::Value::Number(digits, _), span }) = expr else {
+        return Ok(None);
+    };
+    match digits.parse::<usize>() {
+        Ok(at) if (1..=width).contains(&at) => Ok(Some(at)),
+        Ok(_) | Err(_) => {
+            Err(refuse::mismatch(format!("`{digits}` is not the number of an output column (1 to {width})"), *span))
+        }
+    }
+}
+
+fn direction(options: &ast::OrderByOptions) -> Outcome<(Option<bool>, Option<bool>)> {
+    let ast::OrderByOptions { sort, nulls_first } = options;
+    let descending = match sort {
+        None => None,
+        Some(ast::OrderBySort::Asc) => Some(false),
+        Some(ast::OrderBySort::Desc) => Some(true),
+        Some(ast::OrderBySort::Using(operator)) => {
+            return Err(refuse::unsupported(format!("`USING {operator}`"), operator.span()));
+        }
+    };
+    Ok((descending, *nulls_first))
+}
+
+fn plain_wildcard(options: &ast::WildcardAdditionalOptions) -> Outcome<()> {
+    let ast::WildcardAdditionalOptions {
+        wildcard_token,
+        opt_ilike,
+        opt_exclude,
+        opt_except,
+        opt_replace,
+        opt_rename,
+        opt_alias,
+    } = options;
+    if opt_ilike.is_some()
+        || opt_exclude.is_some()
+        || opt_except.is_some()
+        || opt_replace.is_some()
+        || opt_rename.is_some()
+        || opt_alias.is_some()
+    {
+        let ast::helpers::attached_token::AttachedToken(token) = wildcard_token;
+        return Err(refuse::unsupported("a modified `*`", token.span));
+    }
+    Ok(())
+}

@@ -1,0 +1,86 @@
+//! What names resolve against: a ceiling or a scope, through one window, so that one resolver serves both.
+
+use mountgate_core::{
+    Ceiling, ColumnName, ColumnType, Mask, RelationCeiling, RelationInfo, RelationName, Scope, ScopedRelation,
+};
+
+use crate::Dialect;
+
+/// A ceiling or a scope.
+#[derive(Clone, Copy)]
+pub(crate) enum View<'a> {
+    Ceiling(&'a Ceiling),
+    Scope(&'a Scope),
+}
+
+/// A relation of either.
+#[derive(Clone, Copy)]
+pub(crate) enum Rel<'a> {
+    Ceiling(&'a RelationName, &'a RelationCeiling),
+    Scope(&'a RelationName, &'a ScopedRelation),
+}
+
+impl<'a> View<'a> {
+    /// The relation that `schema.name` (or `name` alone) means, each already under the dialect's case rule.
+    pub(crate) fn find(self, dialect: Dialect, schema: Option<&str>, name: &str) -> Option<Rel<'a>> {
+        if schema.is_none() {
+            let direct = match self {
+                Self::Ceiling(ceiling) => ceiling.relations().get_key_value(name).map(|(n, r)| Rel::Ceiling(n, r)),
+                Self::Scope(scope) => scope.relations().get_key_value(name).map(|(n, r)| Rel::Scope(n, r)),
+            };
+            if direct.is_some() || dialect == Dialect::Postgres {
+                return direct;
+            }
+        }
+        let matches = |mount: &RelationName, store: &RelationInfo| match schema {
+            None => dialect.same(mount.as_str(), name),
+            Some(schema) => dialect.same(&store.schema, schema) && dialect.same(&store.name, name),
+        };
+        match self {
+            Self::Ceiling(ceiling) => {
+                ceiling.relations().iter().find(|(n, r)| matches(n, &r.store)).map(|(n, r)| Rel::Ceiling(n, r))
+            }
+            Self::Scope(scope) => {
+                scope.relations().iter().find(|(n, r)| matches(n, &r.store)).map(|(n, r)| Rel::Scope(n, r))
+            }
+        }
+    }
+}
+
+impl<'a> Rel<'a> {
+    pub(crate) fn name(self) -> &'a RelationName {
+        match self {
+            Self::Ceiling(name, _) | Self::Scope(name, _) => name,
+        }
+    }
+
+    pub(crate) fn store(self) -> &'a RelationInfo {
+        match self {
+            Self::Ceiling(_, relation) => &relation.store,
+            Self::Scope(_, relation) => &relation.store,
+        }
+    }
+
+    pub(crate) fn width(self) -> usize {
+        match self {
+            Self::Ceiling(_, relation) => relation.columns.len(),
+            Self::Scope(_, relation) => relation.columns.len(),
+        }
+    }
+
+    /// The visible column at that place: its name, its type under the masks, the masks.
+    pub(crate) fn column(self, at: usize) -> Option<(&'a ColumnName, &'a ColumnType, &'a [Mask])> {
+        match self {
+            Self::Ceiling(_, relation) => relation.columns.get(at).map(|c| (&c.name, &c.ty, c.masks.as_slice())),
+            Self::Scope(_, relation) => relation.columns.get(at).map(|c| (&c.name, &c.ty, c.masks.as_slice())),
+        }
+    }
+
+    /// The place of the visible column of that name.
+    pub(crate) fn find(self, dialect: Dialect, name: &str) -> Option<usize> {
+        match self {
+            Self::Ceiling(_, relation) => relation.columns.iter().position(|c| dialect.same(c.name.as_str(), name)),
+            Self::Scope(_, relation) => relation.columns.iter().position(|c| dialect.same(c.name.as_str(), name)),
+        }
+    }
+}
