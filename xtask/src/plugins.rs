@@ -114,7 +114,9 @@ impl Toolchain {
             .env("DEBIAN_FRONTEND", "noninteractive")
             .status();
         if !installed.is_ok_and(|status| status.success()) {
-            bail!("no compiler for {TARGET}: `rustup target add {TARGET}` and `apt-get install rustc-web cargo-web rust-web-src` both failed");
+            bail!(
+                "no compiler for {TARGET}: `rustup target add {TARGET}` and `apt-get install rustc-web cargo-web rust-web-src` both failed"
+            );
         }
         let sysroot = PathBuf::from(output("rustc", &["--print", "sysroot"])?);
         let host = host()?;

@@ -14,11 +14,11 @@ use anyhow::{Context as _, bail, ensure};
 
 /// Where the programs are.
 #[derive(Clone, Debug)]
-pub struct Binaries {
+pub(crate) struct Binaries {
     /// The folder with `initdb`, `pg_ctl` and `postgres`.
-    pub dir: PathBuf,
+    pub(crate) dir: PathBuf,
     /// The major version.
-    pub version: u32,
+    pub(crate) version: u32,
 }
 
 /// The oldest version that the gateway is tested with.
@@ -28,7 +28,7 @@ const OLDEST: u32 = 13;
 ///
 /// # Errors
 /// With the command to run by hand, where they can't be installed from here.
-pub fn ensure() -> anyhow::Result<Binaries> {
+pub(crate) fn ensure() -> anyhow::Result<Binaries> {
     if let Some(found) = find() {
         println!("postgres: version {} in {}", found.version, found.dir.display());
         return Ok(found);
@@ -110,7 +110,7 @@ fn runs(program: &str) -> bool {
 ///
 /// It trusts whoever connects from this machine, and forgets what it holds with a crash: for tests only.
 #[derive(Debug)]
-pub struct Scratch {
+pub(crate) struct Scratch {
     dir: PathBuf,
     bin: PathBuf,
     port: u16,
@@ -125,7 +125,7 @@ impl Scratch {
     ///
     /// # Errors
     /// With the server's own log, where it doesn't start.
-    pub fn start(binaries: &Binaries) -> anyhow::Result<Self> {
+    pub(crate) fn start(binaries: &Binaries) -> anyhow::Result<Self> {
         let dir = make_dir()?;
         // PostgreSQL refuses to run as root.
         let as_user = if is_root() { Some(unprivileged_user(&dir)?) } else { None };
@@ -164,13 +164,8 @@ impl Scratch {
     }
 
     /// Its URL, as its superuser.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
-    }
-
-    /// Its port on 127.0.0.1.
-    pub fn port(&self) -> u16 {
-        self.port
     }
 
     fn data(&self) -> String {
