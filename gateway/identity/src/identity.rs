@@ -594,4 +594,4 @@ impl fmt::Debug for Identity {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
