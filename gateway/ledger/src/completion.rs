@@ -51,6 +51,8 @@ pub enum Status {
     Failed(Code),
     /// The caller went away, or the gateway stopped.
     Cancelled,
+    /// Decided, and by the caller's wish not run.
+    Explained,
 }
 
 /// What left the gateway, and how long it took.
@@ -120,6 +122,7 @@ impl Completion {
             Status::Truncated => ("truncated", None),
             Status::Failed(code) => ("failed", Some(code)),
             Status::Cancelled => ("cancelled", None),
+            Status::Explained => ("explained", None),
         };
         self.write(name, code, Some((outcome.rows, outcome.bytes)), Some((outcome.backend_us, outcome.total_us)));
     }

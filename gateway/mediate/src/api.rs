@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use mountgate_backend::Answer;
 use mountgate_core::{AgentName, ClaimName, ClaimValue, MountName, Refusal, RelationName, Value};
+use mountgate_limits::Caps;
 use serde::Serialize;
 
 /// A statement for a mount.
@@ -79,6 +80,13 @@ pub struct ReplyCaps {
     pub max_bytes: u64,
     /// How long the backend may work, in milliseconds.
     pub timeout_ms: u64,
+}
+
+impl From<Caps> for ReplyCaps {
+    fn from(caps: Caps) -> Self {
+        let Caps { max_rows, max_bytes, timeout } = caps;
+        Self { max_rows, max_bytes, timeout_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX) }
+    }
 }
 
 /// How a statement would fare, for its agent: never rewritten SQL, filters' text or claims.

@@ -1,7 +1,7 @@
 //! Asking the policy, and remembering its verdict for as long as it said.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
@@ -82,7 +82,7 @@ impl Mount {
         let inputs = policy.inputs();
         let request = self.request(question, inputs);
         let (plugin, settings) = (policy.plugin().digest(), policy.settings_digest());
-        let key = (!inputs.time && !inputs.usage).then(|| self.key(question, policy, inputs)).flatten();
+        let key = self.key(question, policy, inputs);
         if let Some(decided) = key.as_ref().and_then(|key| self.verdicts.get(key))
             && decided.valid_until_ms.is_some_and(|until| question.now_ms < until)
         {
@@ -94,8 +94,11 @@ impl Mount {
         let outcome = match decided {
             Ok(decision) => self.judge(decision.verdict, question).map(|decided| {
                 let decided = Arc::new(decided);
-                if let Some(key) = key.filter(|_| decided.valid_until_ms.is_some()) {
-                    self.verdicts.insert(key, Arc::clone(&decided));
+                if decided.valid_until_ms.is_some() {
+                    self.gives_valid_for.store(true, Ordering::Relaxed);
+                    if let Some(key) = key {
+                        self.verdicts.insert(key, Arc::clone(&decided));
+                    }
                 }
                 decided
             }),
@@ -122,8 +125,11 @@ impl Mount {
     }
 
     fn key(&self, question: &Question<'_>, policy: &mountgate_policy::Policy, inputs: Inputs) -> Option<VerdictKey> {
+        if inputs.time || inputs.usage {
+            return None;
+        }
         // A policy that never gives `valid-for` should not pay for keys of a cache that it does not use.
-        if self.verdicts.entry_count() == 0 && !policy.has_given_valid_for() {
+        if !self.gives_valid_for.load(Ordering::Relaxed) {
             return None;
         }
         Some(VerdictKey {

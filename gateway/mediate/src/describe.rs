@@ -7,6 +7,8 @@ use mountgate_core::{
     LimitKey, Limits, MountName, Principal, Rate, RelationTouch, Scope, ScopedRelation, Touch, Use, Verb,
 };
 
+use mountgate_sql::Dialect;
+
 use crate::{
     ColumnDetail, Entered, ExplainedColumn, ExplainedRelation, Gateway, Mount, MountDetail, MountSummary, Refused,
     TableDetail,
@@ -100,10 +102,18 @@ impl Gateway {
 }
 
 impl Mount {
+    /// The dialect's name, as agents are told it.
+    pub fn dialect(&self) -> &'static str {
+        match self.spec.dialect {
+            Dialect::Sqlite => "sqlite",
+            Dialect::Postgres => "postgres",
+        }
+    }
+
     fn summary(&self, now_ms: i64) -> MountSummary {
         MountSummary {
             name: self.name().clone(),
-            dialect: self.spec.dialect.label(),
+            dialect: self.dialect(),
             tables: self.ceiling().relations().keys().cloned().collect(),
             open: self.open_at(now_ms).is_ok(),
         }

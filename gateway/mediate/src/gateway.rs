@@ -7,12 +7,12 @@ use std::{
 
 use arc_swap::ArcSwap;
 use mountgate_core::{
-    Caller, Code, ColumnType, DecisionRequest, Digest, Door, LimitKey, MountName, Rate, Refusal, Value, Verdict,
+    Caller, Code, ColumnType, DecisionRequest, Digest, Door, MountName, Rate, Refusal, Value, Verdict,
 };
 use mountgate_identity::{Credential, Identity};
 use mountgate_ledger::{
-    AdminRecord, CapsRecord, DecisionId, DecisionRecord, Durability, Ledger, LedgerError, Outcome, Recorded,
-    RefusalRecord, applied_masks,
+    AdminRecord, CapsRecord, DecisionId, DecisionRecord, Ledger, LedgerError, Outcome, Recorded, RefusalRecord, Status,
+    applied_masks,
 };
 use mountgate_limits::{BudgetKey, GateKey, Gated, Limiter, Permitted};
 
@@ -141,16 +141,15 @@ impl Gateway {
         let caller = match self.authenticate(token)? {
             Credential::Caller(caller) => caller,
             Credential::Minter(minter) => {
-                self.0.metrics.refused(door, Code::NotPermitted);
-                return Err(Refusal::new(
-                    Code::NotPermitted,
-                    format!("minter `{}` mints sessions and reads nothing", minter.name()),
-                )
-                .hint("use an agent's key or a session's token")
-                .into());
+                return Err(
+                    self.not_permitted(door, format!("minter `{}` mints sessions and reads nothing", minter.name()))
+                );
+            }
+            Credential::Operator(operator) => {
+                return Err(self.not_permitted(door, format!("operator `{}` reads nothing here", operator.name())));
             }
         };
-        let key = GateKey::from(&caller);
+        let key = GateKey::of(&caller);
         match self.0.limiter.gate(&key, self.0.gate, since) {
             Ok(gated) => Ok(Entered { caller, door, since, _gated: gated }),
             Err(refusal) => {
@@ -160,16 +159,27 @@ impl Gateway {
         }
     }
 
+    fn not_permitted(&self, door: Door, message: String) -> Refused {
+        self.0.metrics.refused(door, Code::NotPermitted);
+        Refusal::new(Code::NotPermitted, message)
+            .hint("agents' keys and sessions' tokens read; minters' tokens mint; operators' tokens open the admin port")
+            .into()
+    }
+
+    /// Whether the token is an operator's, who may use the admin port; their name.
+    pub fn operator(&self, token: &str) -> Option<String> {
+        match self.0.identity.authenticate(token, now_ms()) {
+            Ok(Credential::Operator(operator)) => Some(operator.name().to_owned()),
+            Ok(Credential::Caller(_) | Credential::Minter(_)) | Err(_) => None,
+        }
+    }
+
     fn authenticate(&self, token: Option<&str>) -> Result<Credential, Refused> {
-        let unauthenticated = || {
+        // No token is told like an unknown one.
+        self.0.identity.authenticate(token.unwrap_or_default(), now_ms()).map_err(|error| {
             self.0.metrics.unauthenticated();
-            Refusal::new(Code::Unauthenticated, "the token is missing, unknown, expired or revoked")
-                .hint("send `Authorization: Bearer <token>` with an agent's key or a session's token")
-        };
-        let token = token.ok_or_else(unauthenticated)?;
-        self.0.identity.authenticate(token, now_ms()).map_err(|reason| {
-            tracing::info!(%reason, "unauthenticated");
-            unauthenticated().into()
+            tracing::info!(reason = %error.reason(), "unauthenticated");
+            error.refusal().into()
         })
     }
 
@@ -180,18 +190,24 @@ impl Gateway {
     pub fn mint(&self, token: Option<&str>, mint: &Mint) -> Result<Minted, Refused> {
         let minter = match self.authenticate(token)? {
             Credential::Minter(minter) => minter,
+            // An agent that could mint would widen its own scope.
             Credential::Caller(caller) => {
-                self.0.metrics.refused(Door::Http, Code::NotPermitted);
-                return Err(Refusal::new(
-                    Code::NotPermitted,
-                    format!("agent `{}` cannot mint sessions: an agent must not widen its own scope", caller.agent),
-                )
-                .hint("sessions are minted with a minter's token, by the agent's own back end")
-                .into());
+                return Err(self.not_permitted(Door::Http, format!("agent `{}` cannot mint sessions", caller.agent)));
+            }
+            Credential::Operator(operator) => {
+                let message = format!("operator `{}` mints by `mountgate session mint`, not here", operator.name());
+                return Err(self.not_permitted(Door::Http, message));
             }
         };
-        self.0.limiter.gate(&GateKey::Minter(minter.name().clone()), self.0.gate, Instant::now())?;
-        let minted = self.0.identity.mint_session(&minter, &mint.agent, &mint.claims, mint.ttl_seconds, now_ms())?;
+        // An agent's name has no colon: a minter's rate is its own.
+        let key = GateKey { agent: format!("minter:{}", minter.name()).into(), session: None };
+        let _gated = self.0.limiter.gate(&key, self.0.gate, Instant::now())?;
+        let ttl_ms = i64::try_from(mint.ttl_seconds.saturating_mul(1000)).unwrap_or(i64::MAX);
+        let minted = self
+            .0
+            .identity
+            .mint_session(&minter, &mint.agent, &mint.claims, ttl_ms, now_ms())
+            .map_err(|error| error.refusal())?;
         // The act is recorded before the token leaves.
         self.0
             .ledger
@@ -201,13 +217,17 @@ impl Gateway {
                 who: minter.name().as_str(),
                 details: serde_json::json!({
                     "agent": mint.agent,
-                    "session": minted.session,
+                    "session": minted.id,
                     "claims": mint.claims,
                     "until_ms": minted.until_ms,
                 }),
             })
             .map_err(unrecorded)?;
-        Ok(minted)
+        Ok(Minted {
+            token: minted.token.expose().to_owned(),
+            session: minted.id.to_string(),
+            until_ms: minted.until_ms,
+        })
     }
 
     /// A statement, on its whole way.
@@ -256,7 +276,7 @@ impl Gateway {
         trail: &mut Trail,
     ) -> Result<Reply, Refusal> {
         let mount = generation.mount(&entered.caller, name)?;
-        let Ready { known, params, planned, decided, .. } = self.ready(entered, mount, source, purpose, trail)?;
+        let Ready { known, params, planned, decided, .. } = self.decide(entered, mount, source, purpose, trail)?;
         // enforce ─▶ limits ─▶ ledger ─▶ backend: each takes what the one before it made.
         let authorized = planned.plan.authorize(&params, &entered.caller.claims, mount.spec.mask_keys.as_ref())?;
         let permitted = self.permit(mount, entered, &decided, authorized)?;
@@ -289,7 +309,7 @@ impl Gateway {
         let result = async {
             let mount = generation.mount(&entered.caller, &query.mount)?;
             let Ready { known, params, planned, decided, .. } =
-                self.ready(entered, mount, &source, query.purpose.as_deref(), &mut trail)?;
+                self.decide(entered, mount, &source, query.purpose.as_deref(), &mut trail)?;
             let permitted = self.permit(mount, entered, &decided, ())?;
             let caps = ReplyCaps::from(permitted.caps());
             let recorded =
@@ -297,7 +317,7 @@ impl Gateway {
             trail.recorded = true;
             let (permitted, completion) = recorded.into_parts();
             permitted.into_parts().1.settle(0, 0);
-            completion.finish(Outcome::explained());
+            completion.finish(Outcome { status: Status::Explained, rows: 0, bytes: 0, backend_us: 0, total_us: 0 });
             Ok(Explanation {
                 decision_id: trail.id.to_string(),
                 verdict: "allow",
@@ -320,7 +340,7 @@ impl Gateway {
     }
 
     /// parse ─▶ resolve ─▶ decide ─▶ enforce, all within the caller's thread: nothing here waits.
-    fn ready(
+    fn decide(
         &self,
         entered: &Entered,
         mount: &Mount,
@@ -378,13 +398,7 @@ impl Gateway {
             .hint("tell the mount's owner the decision id")
     }
 
-    fn permit<T>(
-        &self,
-        mount: &Mount,
-        entered: &Entered,
-        decided: &Decided,
-        item: T,
-    ) -> Result<Permitted<T>, Refusal> {
+    fn permit<T>(&self, mount: &Mount, entered: &Entered, decided: &Decided, item: T) -> Result<Permitted<T>, Refusal> {
         self.0.limiter.permit(item, budget_key(mount, &entered.caller), &decided.limits, Instant::now())
     }
 
@@ -419,11 +433,7 @@ impl Gateway {
             fenced: planned.plan.fenced(),
             statement: known.statement.text(),
         };
-        match self.0.ledger.durability() {
-            Durability::Process => self.0.ledger.record(item, &row),
-            Durability::Disk => self.0.ledger.record_durable(item, &row).await,
-        }
-        .map_err(unrecorded)
+        self.0.ledger.record_durable(item, &row).await.map_err(unrecorded)
     }
 
     /// Records a refusal. Where it can't be recorded, the caller gets that refusal instead: nothing leaves unrecorded.
@@ -514,12 +524,7 @@ fn unrecorded(error: LedgerError) -> Refusal {
 
 /// Whose budget a request draws on.
 pub(crate) fn budget_key(mount: &Mount, caller: &Caller) -> BudgetKey {
-    let (agent, session) = match mount.spec.ceiling.per {
-        LimitKey::Mount => (None, None),
-        LimitKey::Agent => (Some(caller.agent.clone()), None),
-        LimitKey::Session => (Some(caller.agent.clone()), caller.session().cloned()),
-    };
-    BudgetKey { mount: mount.name().clone(), agent, session }
+    BudgetKey::new(mount.spec.ceiling.per, mount.name(), caller)
 }
 
 /// Milliseconds since 1970-01-01T00:00Z, by the system's clock.

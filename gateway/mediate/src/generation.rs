@@ -35,8 +35,11 @@ impl Generation {
     /// One refusal for a mount that does not exist and for one that is not the caller's.
     pub(crate) fn mount(&self, caller: &Caller, name: &MountName) -> Result<&Arc<Mount>, Refusal> {
         self.mounts.get(name).filter(|mount| mount.serves(&caller.agent)).ok_or_else(|| {
-            Refusal::new(Code::MountNotFound, format!("no mount `{}` for agent `{}`", clip(name.as_str()), caller.agent))
-                .hint("GET /v1/mounts lists the mounts that you may use")
+            Refusal::new(
+                Code::MountNotFound,
+                format!("no mount `{}` for agent `{}`", clip(name.as_str()), caller.agent),
+            )
+            .hint("GET /v1/mounts lists the mounts that you may use")
         })
     }
 }

@@ -17,8 +17,8 @@ pub struct Health {
     pub mounts: usize,
     /// Seconds since the gateway started.
     pub uptime_seconds: u64,
-    /// The ledger: `ok`, or why nothing can be recorded.
-    pub ledger: String,
+    /// The ledger: `ok`, or `failing`, when nothing is answered; the operator's log says why.
+    pub ledger: &'static str,
     /// What an operator should know.
     pub warnings: Arc<Vec<String>>,
 }
@@ -29,7 +29,7 @@ impl Gateway {
         let generation = self.generation();
         let ledger = self.ledger().health();
         let warnings = self.warnings();
-        let status = if ledger.failed.is_some() {
+        let status = if !ledger.writable {
             "failing"
         } else if warnings.is_empty() {
             "ok"
@@ -41,14 +41,14 @@ impl Gateway {
             generation: generation.number(),
             mounts: generation.mounts().len(),
             uptime_seconds: self.started().elapsed().as_secs(),
-            ledger: ledger.failed.unwrap_or_else(|| "ok".to_owned()),
+            ledger: if ledger.writable { "ok" } else { "failing" },
             warnings,
         }
     }
 
     /// Whether it can answer: the ledger can be written.
     pub fn ready(&self) -> bool {
-        self.ledger().health().failed.is_none()
+        self.ledger().health().writable
     }
 
     /// The metrics, as OpenMetrics text.

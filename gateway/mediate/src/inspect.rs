@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use mountgate_core::{Caller, DecisionRequest, Digest, Door, Limits, PolicyName, Refusal, Scope, Touch, Value, Verdict};
+use mountgate_core::{
+    Caller, DecisionRequest, Digest, Door, Limits, PolicyName, Refusal, Scope, Touch, Value, Verdict,
+};
 use mountgate_sql::{Plan, Statement};
 
 use crate::{
@@ -90,7 +92,10 @@ impl Mount {
         seen.request = Some(asked.request);
         let failed = |seen: &mut Inspection, why: String| {
             seen.fault = Some(why);
-            Refusal::new(mountgate_core::Code::PolicyFailed, "the mount's policy failed on this request, so it is denied")
+            Refusal::new(
+                mountgate_core::Code::PolicyFailed,
+                "the mount's policy failed on this request, so it is denied",
+            )
         };
         let decided = asked.outcome.map_err(|outcome| match outcome {
             Failed::Denied(refusal, verdict) => {

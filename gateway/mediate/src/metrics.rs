@@ -65,20 +65,14 @@ impl Metrics {
         let deciding = histogram();
         registry.register("decision_seconds", "Time that a policy took", deciding.clone());
         let answering = histogram();
-        registry.register("answer_seconds", "Time from the request's head to the answer's first row", answering.clone());
+        registry.register(
+            "answer_seconds",
+            "Time from the request's head to the answer's first row",
+            answering.clone(),
+        );
         let generation = Gauge::default();
         registry.register("generation", "The generation in force", generation.clone());
-        Self {
-            registry,
-            answers,
-            refusals,
-            unauthenticated,
-            faults,
-            decisions,
-            deciding,
-            answering,
-            generation,
-        }
+        Self { registry, answers, refusals, unauthenticated, faults, decisions, deciding, answering, generation }
     }
 
     pub(crate) fn answered(&self, door: Door, elapsed: Duration) {

@@ -1,6 +1,9 @@
 //! A mount in force: its ceiling, its backend, its policies, and what is remembered of statements and verdicts.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 use jiff::tz::TimeZone;
 use moka::sync::Cache;
@@ -60,6 +63,8 @@ pub struct Mount {
     pub(crate) limits: Arc<Limits>,
     pub(crate) statements: Cache<Arc<str>, Arc<Known>>,
     pub(crate) verdicts: Cache<VerdictKey, Arc<Decided>>,
+    /// Whether any policy of the mount has given a `valid-for` yet.
+    pub(crate) gives_valid_for: AtomicBool,
 }
 
 impl Mount {
@@ -75,6 +80,7 @@ impl Mount {
                 .weigher(|text: &Arc<str>, _: &Arc<Known>| u32::try_from(text.len() * 20 + 4096).unwrap_or(u32::MAX))
                 .build(),
             verdicts: Cache::new(VERDICTS),
+            gives_valid_for: AtomicBool::new(false),
         }
     }
 
@@ -108,8 +114,9 @@ impl Mount {
     pub(crate) fn open_at(&self, unix_ms: i64) -> Result<(), Refusal> {
         let name = &self.spec.name;
         if self.spec.ceiling.expires_ms.is_some_and(|end| unix_ms >= end) {
-            return Err(Refusal::new(Code::MountExpired, format!("mount `{name}` has ended"))
-                .hint("ask its owner to renew it"));
+            return Err(
+                Refusal::new(Code::MountExpired, format!("mount `{name}` has ended")).hint("ask its owner to renew it")
+            );
         }
         if let Some(hours) = self.spec.ceiling.hours.as_ref().filter(|hours| !hours.open_at(unix_ms)) {
             return Err(Refusal::new(Code::OutsideHours, format!("mount `{name}` does not serve at this time"))
