@@ -1,0 +1,231 @@
+//! The admin port: health, metrics, and what operators ask of a running gateway.
+//!
+//! `/healthz` and `/readyz` are open to whoever reaches the port, for probes have no tokens: they tell states, and no
+//! names of agents, tables or columns. Everything else wants an operator's token, for metrics tell who asks what
+//! and how often. Host and origin are checked for all: the port is the one that a page in an operator's browser would
+//! want to reach.
+
+#[cfg(test)]
+mod tests;
+
+use std::{future::Future, sync::Arc};
+
+use bytes::Bytes;
+use hyper::{
+    Method, Request, Response, StatusCode,
+    body::Incoming,
+    header::{CONTENT_TYPE, HeaderValue},
+};
+use mountgate_core::{Code, Refusal};
+use mountgate_mediate::Gateway;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tracing::Instrument;
+
+use crate::{
+    body::shown,
+    hosts::Hosts,
+    http::{Meta, allow, bytes, described, is_head, refused, token},
+    limits::HttpLimits,
+    media::{Encoding, Format},
+    serve::{Answers, Payload, serve},
+};
+
+const OPENMETRICS: HeaderValue = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+
+/// Serves the admin port until `shutdown` is done. `hosts` are the names, beyond the listener's own address, under
+/// which it is reached, and the origins of pages that may use it.
+pub async fn serve_admin(
+    listener: TcpListener,
+    gateway: Gateway,
+    limits: HttpLimits,
+    hosts: Hosts,
+    shutdown: impl Future<Output = ()>,
+) {
+    serve_operations(listener, gateway, limits, hosts, shutdown).await;
+}
+
+pub(crate) async fn serve_operations<O: Operations>(
+    listener: TcpListener,
+    operations: O,
+    limits: HttpLimits,
+    hosts: Hosts,
+    shutdown: impl Future<Output = ()>,
+) {
+    let hosts = match listener.local_addr() {
+        Ok(address) => hosts.with_address(address),
+        Err(_) => hosts,
+    };
+    serve(listener, Arc::new(Port { operations, hosts }), limits, shutdown).await;
+}
+
+/// What the port asks of the gateway.
+pub(crate) trait Operations: Clone + Send + Sync + 'static {
+    /// The operator whose token it is.
+    fn operator(&self, token: &str) -> Option<String>;
+    fn health(&self) -> Value;
+    fn ready(&self) -> bool;
+    fn metrics(&self) -> String;
+    fn generation(&self) -> Value;
+    /// A signed checkpoint of the ledger; the error is for the operator.
+    fn checkpoint(&self) -> Result<Value, String>;
+}
+
+impl Operations for Gateway {
+    fn operator(&self, token: &str) -> Option<String> {
+        Gateway::operator(self, token)
+    }
+
+    fn health(&self) -> Value {
+        serde_json::to_value(Gateway::health(self)).unwrap_or_default()
+    }
+
+    fn ready(&self) -> bool {
+        Gateway::ready(self)
+    }
+
+    fn metrics(&self) -> String {
+        Gateway::metrics(self)
+    }
+
+    fn generation(&self) -> Value {
+        let generation = Gateway::generation(self);
+        let mounts: Vec<&str> = generation.mounts().keys().map(|name| name.as_str()).collect();
+        json!({ "generation": generation.number(), "mounts": mounts })
+    }
+
+    fn checkpoint(&self) -> Result<Value, String> {
+        let checkpoint = self.ledger().checkpoint().map_err(|error| error.to_string())?;
+        serde_json::to_value(checkpoint).map_err(|error| error.to_string())
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Handler {
+    Health,
+    Ready,
+    Metrics,
+    Generation,
+    Checkpoint,
+}
+
+struct Route {
+    method: Method,
+    path: &'static str,
+    handler: Handler,
+    open: bool,
+}
+
+static ROUTES: [Route; 5] = [
+    Route { method: Method::GET, path: "/healthz", handler: Handler::Health, open: true },
+    Route { method: Method::GET, path: "/readyz", handler: Handler::Ready, open: true },
+    Route { method: Method::GET, path: "/metrics", handler: Handler::Metrics, open: false },
+    Route { method: Method::GET, path: "/v1/admin/generation", handler: Handler::Generation, open: false },
+    Route { method: Method::POST, path: "/v1/admin/ledger/checkpoint", handler: Handler::Checkpoint, open: false },
+];
+
+struct Port<O> {
+    operations: O,
+    hosts: Hosts,
+}
+
+impl<O: Operations> Answers for Port<O> {
+    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response<Payload> {
+        let meta = Meta::of(&request);
+        let span = meta.span(request.method(), request.uri().path());
+        let answering = async {
+            let answered = self.handle(&request).await;
+            answered.unwrap_or_else(|refusal| {
+                let code = refusal.code;
+                let mut response = refused(&refusal.into(), Encoding::Json);
+                if code == Code::MethodNotAllowed {
+                    response.headers_mut().extend(allow(&methods(request.uri().path())).headers().clone());
+                }
+                response
+            })
+        };
+        let mut response = answering.instrument(span).await;
+        meta.mark(response.headers_mut());
+        response
+    }
+
+    fn panicked(&self) -> Response<Payload> {
+        refused(&Refusal::new(Code::Internal, "something is wrong inside the gateway").into(), Encoding::Json)
+    }
+}
+
+impl<O: Operations> Port<O> {
+    async fn handle(&self, request: &Request<Incoming>) -> Result<Response<Payload>, Refusal> {
+        self.hosts.check(request.uri(), request.headers())?;
+        let path = request.uri().path();
+        let method = if is_head(request.method()) { &Method::GET } else { request.method() };
+        if !ROUTES.iter().any(|route| route.path == path) {
+            return Err(Refusal::new(Code::RouteNotFound, format!("there is nothing at `{}`", shown(path))));
+        }
+        if method == Method::OPTIONS {
+            return Ok(allow(&methods(path)));
+        }
+        let route = ROUTES.iter().find(|route| route.path == path && route.method == *method).ok_or_else(|| {
+            Refusal::new(Code::MethodNotAllowed, format!("`{path}` is not for {}", shown(method.as_str())))
+                .hint(format!("use one of: {}", methods(path)))
+        })?;
+        if !route.open {
+            self.admit(request)?;
+        }
+        match route.handler {
+            Handler::Health => {
+                let health = self.operations.health();
+                let failing = health.get("status").and_then(Value::as_str) == Some("failing");
+                Ok(with_status(described(&health, None, Format::Json), !failing))
+            }
+            Handler::Ready => {
+                let ready = self.operations.ready();
+                Ok(with_status(described(&json!({ "ready": ready }), None, Format::Json), ready))
+            }
+            Handler::Metrics => {
+                let mut response = bytes(Bytes::from(self.operations.metrics()), Encoding::Json);
+                response.headers_mut().insert(CONTENT_TYPE, OPENMETRICS);
+                Ok(response)
+            }
+            Handler::Generation => Ok(described(&self.operations.generation(), None, Format::Json)),
+            Handler::Checkpoint => {
+                let operations = self.operations.clone();
+                // It waits for the disk.
+                let checkpoint = tokio::task::spawn_blocking(move || operations.checkpoint())
+                    .await
+                    .unwrap_or_else(|_| Err("it panicked".to_owned()))
+                    .map_err(|why| Refusal::new(Code::LedgerUnavailable, format!("there is no checkpoint: {why}")))?;
+                Ok(described(&checkpoint, None, Format::Json))
+            }
+        }
+    }
+
+    fn admit(&self, request: &Request<Incoming>) -> Result<(), Refusal> {
+        let operator =
+            token(request.headers())?.and_then(|token| self.operations.operator(token)).ok_or_else(|| {
+                Refusal::new(Code::Unauthenticated, "the token is missing, or is no operator's")
+                    .hint("send `Authorization: Bearer <token>` with an operator's token; agents have none here")
+            })?;
+        tracing::info!(operator, "admitted");
+        Ok(())
+    }
+}
+
+fn with_status(mut response: Response<Payload>, good: bool) -> Response<Payload> {
+    if !good {
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    }
+    response
+}
+
+fn methods(path: &str) -> String {
+    let mut methods = Vec::new();
+    for route in ROUTES.iter().filter(|route| route.path == path) {
+        methods.push(route.method.as_str());
+        if route.method == Method::GET {
+            methods.push("HEAD");
+        }
+    }
+    methods.push("OPTIONS");
+    methods.join(", ")
+}

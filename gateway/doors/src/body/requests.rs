@@ -1,0 +1,115 @@
+//! What the routes take, from the tree of a body.
+
+use std::collections::BTreeMap;
+
+use mountgate_core::{ClaimName, ClaimValue, MountName, Refusal};
+use mountgate_mediate::{Mint, Query, Read};
+
+use super::{
+    Fields, Item, Path,
+    fields::{expected, text},
+    malformed, parameters,
+};
+
+/// `POST /v1/query`: `{mount, sql, params, purpose}`.
+///
+/// # Errors
+/// A body of another shape.
+pub(crate) fn query(item: Item) -> Result<Query, Refusal> {
+    let mut fields = Fields::open(item, Path::default())?.knowing(&["mount", "sql", "params", "purpose"]);
+    let mount = MountName::new(fields.need_text("mount")?);
+    statement(&mut fields, mount).and_then(|query| fields.end().map(|()| query))
+}
+
+/// `POST /v1/explain`: as `/v1/query`.
+///
+/// # Errors
+/// A body of another shape.
+pub(crate) fn explain(item: Item) -> Result<Query, Refusal> {
+    query(item)
+}
+
+/// The fields of a statement but its mount; MCP's `query` and `explain` take the same.
+///
+/// # Errors
+/// Fields of another shape.
+pub(crate) fn statement(fields: &mut Fields, mount: MountName) -> Result<Query, Refusal> {
+    let sql = fields.need_text("sql")?;
+    let params = match fields.list("params")? {
+        Some((items, path)) => parameters(items, &path)?,
+        None => Vec::new(),
+    };
+    let purpose = fields.text("purpose")?;
+    Ok(Query { mount, sql, params, purpose })
+}
+
+/// `POST /v1/sessions`: `{agent, claims, ttl_seconds}`.
+///
+/// # Errors
+/// A body of another shape, or claims of no type that claims have.
+pub(crate) fn mint(item: Item) -> Result<Mint, Refusal> {
+    let mut fields = Fields::open(item, Path::default())?.knowing(&["agent", "claims", "ttl_seconds"]);
+    let agent = fields.need_text("agent")?.into();
+    let claims = match fields.take("claims") {
+        None => BTreeMap::new(),
+        Some((Item::Map(entries), path)) => entries
+            .into_iter()
+            .map(|(name, item)| {
+                let value = claim(item, &path.key(&name))?;
+                Ok((ClaimName::new(name), value))
+            })
+            .collect::<Result<_, Refusal>>()?,
+        Some((other, path)) => return Err(expected(&path, "a map", &other)),
+    };
+    let ttl_seconds =
+        fields.count("ttl_seconds")?.ok_or_else(|| malformed("`ttl_seconds` is missing from the body"))?;
+    fields.end()?;
+    Ok(Mint { agent, claims, ttl_seconds })
+}
+
+fn claim(item: Item, path: &Path) -> Result<ClaimValue, Refusal> {
+    let wrong = |item: &Item| expected(path, "a boolean, an integer, a text, or a list of integers or of texts", item);
+    match item {
+        Item::Boolean(boolean) => Ok(ClaimValue::Boolean(boolean)),
+        Item::Integer(integer) => Ok(ClaimValue::Integer(integer)),
+        Item::Text(text) => Ok(ClaimValue::Text(text)),
+        Item::List(items) => {
+            match items.first() {
+                // An empty list is of no type, so nothing could be said of the columns that it may stand for.
+                None => Err(malformed(format!("{} is an empty list", path.text()))
+                    .hint("leave the claim out, or give it a value")),
+                Some(Item::Integer(_)) => items
+                    .into_iter()
+                    .enumerate()
+                    .map(|(at, item)| match item {
+                        Item::Integer(integer) => Ok(integer),
+                        other => Err(expected(&path.index(at), "an integer like the first of the list", &other)),
+                    })
+                    .collect::<Result<_, _>>()
+                    .map(ClaimValue::Integers),
+                Some(Item::Text(_)) => items
+                    .into_iter()
+                    .enumerate()
+                    .map(|(at, item)| text(item, &path.index(at)))
+                    .collect::<Result<_, _>>()
+                    .map(ClaimValue::Texts),
+                Some(other) => Err(wrong(other)),
+            }
+        }
+        other => Err(wrong(&other)),
+    }
+}
+
+/// `POST /v1/read`: `{mount, from, select, where, order, limit, purpose}`.
+///
+/// # Errors
+/// A body of another shape.
+pub(crate) fn read(item: Item) -> Result<Read, Refusal> {
+    let mut fields = Fields::open(item, Path::default())?
+        .knowing(&["mount", "from", "select", "where", "order", "limit", "purpose"]);
+    let mount = MountName::new(fields.need_text("mount")?);
+    let read = super::read::request(&mut fields)?;
+    let purpose = fields.text("purpose")?;
+    fields.end()?;
+    Ok(Read { mount, read, purpose })
+}

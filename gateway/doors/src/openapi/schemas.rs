@@ -1,0 +1,153 @@
+//! Schemas of bodies and answers.
+
+use mountgate_core::Code;
+use serde_json::{Value, json};
+
+fn text(description: &str) -> Value {
+    json!({ "type": "string", "description": description })
+}
+
+fn list(items: Value) -> Value {
+    json!({ "type": "array", "items": items })
+}
+
+fn of(schema: &str) -> Value {
+    json!({ "$ref": format!("#/components/schemas/{schema}") })
+}
+
+fn or_null(ty: &str) -> Value {
+    json!({ "type": [ty, "null"] })
+}
+
+/// A body: nothing but these keys.
+fn strict(required: &[&str], properties: Value) -> Value {
+    json!({ "type": "object", "required": required, "properties": properties, "additionalProperties": false })
+}
+
+/// An answer: these keys, and in later versions perhaps others.
+fn object(required: &[&str], properties: Value) -> Value {
+    json!({ "type": "object", "required": required, "properties": properties })
+}
+
+/// Every schema, by name.
+pub(super) fn all() -> Value {
+    let codes: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
+    let labels = list(json!({ "type": "string" }));
+    let cap = json!({ "type": "integer", "minimum": 0 });
+    json!({
+        "Query": strict(&["mount", "sql"], json!({
+            "mount": text("the mount"),
+            "sql": text("one statement in the mount's dialect"),
+            "params": { "type": ["array", "null"], "items": of("Parameter"), "description": "by position" },
+            "purpose": { "type": ["string", "null"], "maxLength": 500, "description": "what the answer is for" },
+        })),
+        "Parameter": {
+            "description": "A bare value, a list of values of one type, or a typed value. See docs/types.md.",
+            "oneOf": [
+                { "type": ["null", "boolean", "number", "string"] },
+                list(json!({})),
+                strict(&["type", "value"], json!({ "type": { "enum": parameter_types() }, "value": {} })),
+            ],
+        },
+        "Read": read(),
+        "Mint": strict(&["agent", "ttl_seconds"], json!({
+            "agent": text("for which agent"),
+            "claims": {
+                "type": "object",
+                "description": "further claims, by name",
+                "additionalProperties": { "oneOf": [
+                    { "type": ["boolean", "integer", "string"] },
+                    list(json!({ "type": "integer" })),
+                    list(json!({ "type": "string" })),
+                ] },
+            },
+            "ttl_seconds": { "type": ["integer"], "minimum": 0 },
+        })),
+        "Minted": object(&["token", "session", "until_ms"], json!({
+            "token": text("shown once"),
+            "session": text("the session's public id"),
+            "until_ms": { "type": "integer", "description": "milliseconds since 1970-01-01T00:00Z" },
+        })),
+        "Column": object(&["name", "type"], json!({
+            "name": text("as the statement names it"),
+            "type": text("boolean, integer, float, decimal, text, bytes, date, time, timestamp, timestamptz, interval, \
+                          uuid, json, any, or one of these with []"),
+            "masks": { "type": "array", "items": { "type": "string" }, "description": "the masks that its values went through" },
+        })),
+        "Rows": object(&["decision_id", "columns", "rows", "row_count", "complete"], json!({
+            "decision_id": text("under which the ledger has it"),
+            "columns": list(of("Column")),
+            "rows": list(list(json!({}))),
+            "row_count": cap,
+            "truncated": { "type": "boolean", "description": "whether a cap cut the answer; absent where it broke off" },
+            "error": of("ErrorFields"),
+            "complete": { "type": "boolean", "description": "whether the answer is whole; last of all" },
+        })),
+        "Caps": object(&["max_rows", "max_bytes", "timeout_ms"], json!({
+            "max_rows": cap, "max_bytes": cap, "timeout_ms": cap,
+        })),
+        "Explanation": object(&["decision_id", "verdict", "columns", "relations", "caps"], json!({
+            "decision_id": text("under which the ledger has it"),
+            "verdict": { "const": "allow" },
+            "columns": list(of("Column")),
+            "relations": list(object(&["name", "columns", "filtered"], json!({
+                "name": text("the relation"),
+                "columns": list(object(&["name", "uses", "masks"], json!({
+                    "name": text("the column"), "uses": labels, "masks": labels,
+                }))),
+                "filtered": { "type": "boolean" },
+            }))),
+            "caps": of("Caps"),
+        })),
+        "Mounts": object(&["mounts"], json!({ "mounts": list(of("MountSummary")) })),
+        "MountSummary": object(&["name", "dialect", "tables", "open"], mount_properties()),
+        "Mount": {
+            "allOf": [
+                of("MountSummary"),
+                object(&["relations", "limits"], json!({
+                    "hours": text("when it serves"),
+                    "expires": text("the last day on which it serves"),
+                    "relations": list(object(&["name", "columns", "filtered"], json!({
+                        "name": text("the relation"),
+                        "columns": list(object(&["name", "type"], json!({
+                            "name": text("the column"),
+                            "type": text("its type"),
+                            "key": { "type": "boolean", "description": "part of the primary key" },
+                            "masks": labels,
+                        }))),
+                        "filtered": { "type": "boolean" },
+                    }))),
+                    "limits": { "type": "object", "additionalProperties": { "type": "string" } },
+                    "left": { "type": "object", "description": "what is left of the limits, where nobody else draws on them" },
+                })),
+            ],
+        },
+        "JsonRpc": { "type": "object", "description": "one JSON-RPC 2.0 message of MCP" },
+        "Error": object(&["error"], json!({ "error": of("ErrorFields") })),
+        "ErrorFields": object(&["code", "message", "hint", "decision_id", "retry_after"], json!({
+            "code": { "enum": codes },
+            "message": text("what was refused and why"),
+            "hint": or_null("string"),
+            "decision_id": or_null("string"),
+            "retry_after": or_null("integer"),
+        })),
+    })
+}
+
+fn mount_properties() -> Value {
+    json!({
+        "name": text("the mount"),
+        "dialect": { "enum": ["sqlite", "postgres"] },
+        "tables": list(json!({ "type": "string" })),
+        "open": { "type": "boolean", "description": "whether it serves now" },
+    })
+}
+
+fn parameter_types() -> Vec<String> {
+    let names = crate::body::TYPES.iter();
+    names.clone().map(|name| (*name).to_owned()).chain(names.map(|name| format!("{name}[]"))).collect()
+}
+
+fn read() -> Value {
+    strict(&["mount", "from"], json!({ "mount": text("the mount"), "from": text("the relation") }))
+}
