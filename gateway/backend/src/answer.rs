@@ -102,14 +102,7 @@ impl Answer {
                 return Err(self.account.fail(&error));
             }
         };
-        let fitting = self.account.take(&batch);
-        if fitting < batch.len() {
-            // Dropping the rows has the rest of the work cancelled.
-            self.rows = None;
-            self.account.summary.truncated = true;
-            batch.truncate(fitting);
-            self.account.pay(Status::Truncated);
-        }
+        // Before they are counted: an answer weighs the same whatever the store holds a boolean as.
         for row in batch.rows_mut() {
             for n in &self.booleans {
                 if let Some(cell) = row.get_mut(*n) {
@@ -120,6 +113,14 @@ impl Answer {
                     }
                 }
             }
+        }
+        let fitting = self.account.take(&batch);
+        if fitting < batch.len() {
+            // Dropping the rows has the rest of the work cancelled.
+            self.rows = None;
+            self.account.summary.truncated = true;
+            batch.truncate(fitting);
+            self.account.pay(Status::Truncated);
         }
         Ok((!batch.is_empty()).then_some(batch))
     }
