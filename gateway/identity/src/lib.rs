@@ -26,13 +26,15 @@ mod claims;
 mod error;
 mod identity;
 mod index;
+mod list;
 mod mint;
 mod store;
 mod token;
 
 pub use claims::{ClaimRule, ClaimType};
 pub use error::{IdentityError, Reason, Unauthenticated};
-pub use identity::{Credential, Identity, IdentityConfig, ListedAgent, ListedMinter, ListedOperator, ListedSession};
+pub use identity::{Credential, Identity, IdentityConfig};
 pub use index::{Minter, Operator};
+pub use list::{ListedAgent, ListedMinter, ListedOperator, ListedSession};
 pub use mint::{Minted, MinterGrant};
 pub use token::Token;

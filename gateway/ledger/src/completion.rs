@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::{
     DecisionId,
-    ledger::{Shared, now_ms},
+    commit::{Shared, now_ms},
 };
 
 /// Something whose decision is in the ledger. [`Ledger::record`](crate::Ledger::record) and

@@ -21,6 +21,7 @@
 //! text only where the configuration asks for it.
 
 mod checkpoint;
+mod commit;
 mod completion;
 mod config;
 mod digests;

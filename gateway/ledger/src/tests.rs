@@ -19,7 +19,7 @@ use tempfile::TempDir;
 
 use crate::{
     AdminRecord, CapsRecord, Completion, DecisionId, DecisionRecord, Ledger, LedgerConfig, Outcome, Status,
-    ledger::now_ms, segment::Segment,
+    commit::now_ms, segment::Segment,
 };
 
 pub(crate) const KEY: [u8; 32] = [7; 32];

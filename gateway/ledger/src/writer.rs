@@ -10,7 +10,7 @@ use std::{
 
 use crate::{
     Durability, LedgerConfig, LedgerError,
-    ledger::now_ms,
+    commit::now_ms,
     line::{Chain, Hash},
     segment::{Anchor, LOCK_FILE, Segment},
 };
