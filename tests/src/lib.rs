@@ -1,1 +1,8 @@
 //! End-to-end suites and benches.
+
+pub mod tpch;
+
+/// This crate's folder, in which `corpus/` is.
+pub fn root() -> &'static str {
+    env!("CARGO_MANIFEST_DIR")
+}

@@ -1,0 +1,124 @@
+//! PostgreSQL, on scratch databases of a server that `cargo xtask test` starts.
+
+use mountgate_core::{RelationName, Value};
+use mountgate_driver::{PostgresConfig, Store, StoreConfig};
+use mountgate_sql::Dialect;
+use mountgate_tests::tpch;
+use tokio_postgres::{Client, NoTls, SimpleQueryMessage, types::Type};
+
+use crate::{
+    compare::{Answer, difference, float, literal, permissive, report, rewrite, through_driver},
+    corpus::{self, Case},
+};
+
+/// The server's URL without its database. A missing server is a failure: skipped tests pass for years.
+fn server() -> String {
+    let url = std::env::var("MOUNTGATE_TEST_POSTGRES").unwrap_or_else(|_| {
+        panic!("MOUNTGATE_TEST_POSTGRES is not set; run `cargo xtask test`, which starts a PostgreSQL and sets it")
+    });
+    let at = url.find("://").map_or(0, |at| at + 3);
+    match url[at..].find('/') {
+        Some(slash) => url[..at + slash].to_owned(),
+        None => url,
+    }
+}
+
+async fn connect(database: &str) -> Client {
+    let url = format!("{}/{database}", server());
+    let (client, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client
+}
+
+async fn run(client: &Client, sql: &str, values: &[Value]) -> Result<Answer, String> {
+    let told = |error: tokio_postgres::Error| match error.as_db_error() {
+        Some(inner) => inner.to_string(),
+        None => error.to_string(),
+    };
+    let described = client.prepare(sql).await.map_err(told)?;
+    let columns = described.columns().iter().map(|column| column.name().to_owned()).collect();
+    let types: Vec<Type> = described.columns().iter().map(|column| column.type_().clone()).collect();
+    // As text, and with parameters as text: exactly what the server makes of them.
+    let messages = if values.is_empty() {
+        client.simple_query(sql).await.map_err(told)?
+    } else {
+        client.batch_execute(&format!("PREPARE direct AS {sql}")).await.map_err(told)?;
+        let list: Vec<String> = values.iter().map(literal).collect();
+        let done = client.simple_query(&format!("EXECUTE direct ({})", list.join(", "))).await;
+        client.batch_execute("DEALLOCATE direct").await.map_err(told)?;
+        done.map_err(told)?
+    };
+    let mut rows = vec![];
+    for message in messages {
+        let SimpleQueryMessage::Row(row) = message else { continue };
+        let cell = |(at, ty): (usize, &Type)| match row.get(at) {
+            None => "NULL".to_owned(),
+            Some(text) if *ty == Type::FLOAT4 || *ty == Type::FLOAT8 => float(text.parse().unwrap()),
+            Some(text) => format!("{}:{text}", ty.name()),
+        };
+        rows.push(types.iter().enumerate().map(cell).collect());
+    }
+    Ok(Answer { columns, rows })
+}
+
+/// Makes a database of that name and the clients on it: one as a person connects, one as the driver pins it.
+async fn database(name: &str) -> (Client, Client, Store) {
+    let admin = connect("postgres").await;
+    admin.batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await.unwrap();
+    admin.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'")).await.unwrap();
+    let (direct, pinned) = (connect(name).await, connect(name).await);
+    for client in [&direct, &pinned] {
+        client.batch_execute("SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET IntervalStyle = 'iso_8601'").await.unwrap();
+    }
+    pinned.batch_execute("SET search_path = pg_catalog, pg_temp").await.unwrap();
+    let config = PostgresConfig::new(&format!("{}/{name}", server())).unwrap();
+    (direct, pinned, Store::open(StoreConfig::Postgres(config)).await.unwrap())
+}
+
+async fn differential(direct: &Client, pinned: &Client, store: &Store, cases: Vec<Case>) {
+    let tables = "SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'";
+    let names: Vec<RelationName> =
+        direct.query(tables, &[]).await.unwrap().iter().map(|row| RelationName::from(row.get::<_, &str>(0))).collect();
+    let ceiling = permissive(&store.catalogue(&names).await.unwrap());
+    let mut findings = vec![];
+    for case in &cases {
+        let answer = match run(direct, &case.sql, &case.parameters).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                findings.push((case.name.clone(), case.sql.clone(), format!("fails directly: {error}")));
+                continue;
+            }
+        };
+        let outcome = async {
+            let read = rewrite(Dialect::Postgres, &ceiling, case)?;
+            let with = |what: String| format!("{what}\n   as {}", read.sql());
+            let ours = run(pinned, read.sql(), read.values()).await.map_err(with)?;
+            if let Some(what) = difference(&answer, &ours, case.ordered) {
+                return Err(with(what));
+            }
+            through_driver(store, &read, &answer).await.map_err(with)
+        };
+        if let Err(what) = outcome.await {
+            findings.push((case.name.clone(), case.sql.clone(), what));
+        }
+    }
+    report(cases.len(), &findings);
+}
+
+#[tokio::test]
+async fn tpch_has_the_same_answers() {
+    let (direct, pinned, store) = database("mountgate_differential_tpch").await;
+    tpch::load::postgres(&direct, &tpch::tables()).await.unwrap();
+    for case in corpus::tpch("postgres") {
+        let answer = run(&direct, &case.sql, &[]).await.unwrap();
+        assert!(answer.rows.iter().flatten().any(|cell| cell != "NULL"), "{} finds nothing", case.name);
+    }
+    differential(&direct, &pinned, &store, corpus::tpch("postgres")).await;
+}
+
+#[tokio::test]
+async fn the_shops_statements_have_the_same_answers() {
+    let (direct, pinned, store) = database("mountgate_differential_shop").await;
+    direct.batch_execute(&corpus::file("shop/postgres.sql")).await.unwrap();
+    differential(&direct, &pinned, &store, corpus::shop("postgres")).await;
+}

@@ -1,0 +1,100 @@
+//! SQLite.
+
+use mountgate_core::{Catalogue, RelationName, Value};
+use mountgate_driver::{SqliteConfig, Store, StoreConfig};
+use mountgate_sql::Dialect;
+use mountgate_tests::tpch;
+use rusqlite::{Connection, types};
+
+use crate::{
+    compare::{Answer, difference, float, permissive, report, rewrite, through_driver},
+    corpus::{self, Case},
+};
+
+fn bind(value: &Value) -> types::Value {
+    match value {
+        Value::Null => types::Value::Null,
+        Value::Boolean(truth) => i64::from(*truth).into(),
+        Value::Integer(number) => (*number).into(),
+        Value::Float(number) => (*number).into(),
+        Value::Text(text) => text.clone().into(),
+        other => panic!("{other:?} as a parameter of the corpus"),
+    }
+}
+
+fn run(connection: &Connection, sql: &str, values: &[Value]) -> rusqlite::Result<Answer> {
+    let mut statement = connection.prepare(sql)?;
+    let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let width = columns.len();
+    let mut rows = statement.query(rusqlite::params_from_iter(values.iter().map(bind)))?;
+    let mut answer = Answer { columns, rows: vec![] };
+    while let Some(row) = rows.next()? {
+        let cell = |at| {
+            row.get::<_, types::Value>(at).map(|value| match value {
+                types::Value::Real(number) => float(number),
+                other => format!("{other:?}"),
+            })
+        };
+        answer.rows.push((0..width).map(cell).collect::<Result<_, _>>()?);
+    }
+    Ok(answer)
+}
+
+async fn catalogue(store: &Store, connection: &Connection) -> Catalogue {
+    let mut statement = connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").unwrap();
+    let names: Vec<String> = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    let names: Vec<RelationName> =
+        names.into_iter().filter(|name| !name.starts_with("sqlite_")).map(RelationName::from).collect();
+    store.catalogue(&names).await.unwrap()
+}
+
+async fn differential(fill: impl FnOnce(&mut Connection), cases: Vec<Case>) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("data.db");
+    let mut connection = Connection::open(&path).unwrap();
+    fill(&mut connection);
+    let store = Store::open(StoreConfig::Sqlite(SqliteConfig::new(&path))).await.unwrap();
+    let ceiling = permissive(&catalogue(&store, &connection).await);
+    let mut findings = vec![];
+    for case in &cases {
+        let direct = match run(&connection, &case.sql, &case.parameters) {
+            Ok(answer) => answer,
+            Err(error) => {
+                findings.push((case.name.clone(), case.sql.clone(), format!("fails directly: {error}")));
+                continue;
+            }
+        };
+        let outcome = async {
+            let read = rewrite(Dialect::Sqlite, &ceiling, case)?;
+            let with = |what: String| format!("{what}\n   as {}", read.sql());
+            let ours = run(&connection, read.sql(), read.values()).map_err(|error| with(error.to_string()))?;
+            if let Some(what) = difference(&direct, &ours, case.ordered) {
+                return Err(with(what));
+            }
+            through_driver(&store, &read, &direct).await.map_err(with)
+        };
+        if let Err(what) = outcome.await {
+            findings.push((case.name.clone(), case.sql.clone(), what));
+        }
+    }
+    report(cases.len(), &findings);
+}
+
+#[tokio::test]
+async fn tpch_has_the_same_answers() {
+    let fill = |connection: &mut Connection| {
+        tpch::load::sqlite(connection, &tpch::tables()).unwrap();
+        for case in corpus::tpch("sqlite") {
+            let answer = run(connection, &case.sql, &[]).unwrap();
+            let null = format!("{:?}", types::Value::Null);
+            assert!(answer.rows.iter().flatten().any(|cell| *cell != null), "{} finds nothing", case.name);
+        }
+    };
+    differential(fill, corpus::tpch("sqlite")).await;
+}
+
+#[tokio::test]
+async fn the_shops_statements_have_the_same_answers() {
+    let fill = |connection: &mut Connection| connection.execute_batch(&corpus::file("shop/sqlite.sql")).unwrap();
+    differential(fill, corpus::shop("sqlite")).await;
+}
