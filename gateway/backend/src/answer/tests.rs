@@ -96,15 +96,18 @@ impl Bench {
         (rows_left, bytes_left)
     }
 
-    /// The completions, oldest first: outcome, code, rows, bytes.
-    fn completions(self) -> Vec<(String, Option<String>, Option<u64>, Option<u64>)> {
+    /// The completions, oldest first.
+    fn completions(self) -> Vec<Completed> {
         let Self { dir, ledger, .. } = self;
         drop(ledger);
         completions(&dir.path().join("ledger"))
     }
 }
 
-fn completions(dir: &Path) -> Vec<(String, Option<String>, Option<u64>, Option<u64>)> {
+/// Outcome, code, rows and bytes of a completion.
+type Completed = (String, Option<String>, Option<u64>, Option<u64>);
+
+fn completions(dir: &Path) -> Vec<Completed> {
     mountgate_ledger::tail(dir, 100)
         .unwrap()
         .iter()
@@ -125,7 +128,7 @@ async fn drain(answer: &mut Answer) -> Result<u64, Refusal> {
     Ok(rows)
 }
 
-fn whole(outcome: &str, rows: u64, bytes: u64) -> (String, Option<String>, Option<u64>, Option<u64>) {
+fn whole(outcome: &str, rows: u64, bytes: u64) -> Completed {
     (outcome.to_owned(), None, Some(rows), Some(bytes))
 }
 
