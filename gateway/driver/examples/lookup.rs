@@ -23,9 +23,15 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     )?;
     let store = Store::open(StoreConfig::Sqlite(SqliteConfig::new(&path))).await?;
     measure(&store, "SELECT id, name, status, total FROM lookup_t WHERE id = ?1").await?;
+    million(
+        &store,
+        "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT ?1) SELECT x, 'row ' || x FROM n",
+    )
+    .await?;
     if let Some(url) = std::env::args().nth(1) {
         let store = Store::open(StoreConfig::Postgres(PostgresConfig::new(&url)?)).await?;
         measure(&store, "SELECT oid::int8 AS id, typname::text, typtype::text, typlen FROM pg_catalog.pg_type WHERE oid = $1::int8::oid").await?;
+        million(&store, "SELECT x, \'row \' || x FROM (SELECT generate_series(1, $1::int8) AS x) AS n").await?;
     }
     Ok(())
 }
@@ -38,6 +44,19 @@ async fn one(store: &Store, sql: &Arc<str>, id: i64) -> Result<usize, StoreError
         count += batch.len();
     }
     Ok(count)
+}
+
+async fn million(store: &Store, sql: &str) -> Result<(), StoreError> {
+    let start = Instant::now();
+    let call = Call { sql: sql.into(), values: vec![Value::Integer(1_000_000)], timeout: Duration::from_secs(60) };
+    let mut rows = store.stream(call).await?;
+    let first = start.elapsed();
+    let mut count = 0;
+    while let Some(batch) = rows.next().await? {
+        count += batch.len();
+    }
+    println!("{}: {count} rows in {:?}, the first after {first:?}", store.dialect_name(), start.elapsed());
+    Ok(())
 }
 
 async fn measure(store: &Store, sql: &str) -> Result<(), StoreError> {
