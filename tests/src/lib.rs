@@ -1,5 +1,6 @@
 //! End-to-end suites and benches.
 
+pub mod gateway;
 pub mod tpch;
 
 /// This crate's folder, in which `corpus/` is.

@@ -65,9 +65,17 @@ impl Random {
         (0..count).map(|_| self.pick(from)).collect::<Vec<_>>().join(" ")
     }
 
-    fn comment(&mut self) -> Cell {
-        let count = self.within(3, 8);
-        Cell::Text(self.words(&words::COMMENT, count))
+    /// Some words, in so many characters at most.
+    fn comment(&mut self, most: usize) -> Cell {
+        let mut text = self.pick(&words::COMMENT).to_owned();
+        for _ in 0..self.within(2, 7) {
+            let word = self.pick(&words::COMMENT);
+            if text.len() + 1 + word.len() <= most {
+                text.push(' ');
+                text.push_str(word);
+            }
+        }
+        Cell::Text(text)
     }
 
     fn address(&mut self) -> Cell {
@@ -117,14 +125,14 @@ fn text(text: impl Into<String>) -> Cell {
 
 fn regions() -> Vec<Vec<Cell>> {
     let mut random = Random(1);
-    (0..).zip(words::REGIONS).map(|(key, name)| vec![Integer(key), text(name), random.comment()]).collect()
+    (0..).zip(words::REGIONS).map(|(key, name)| vec![Integer(key), text(name), random.comment(100)]).collect()
 }
 
 fn nations() -> Vec<Vec<Cell>> {
     let mut random = Random(2);
     (0..)
         .zip(words::NATIONS)
-        .map(|(key, (name, region))| vec![Integer(key), text(name), Integer(region), random.comment()])
+        .map(|(key, (name, region))| vec![Integer(key), text(name), Integer(region), random.comment(100)])
         .collect()
 }
 
@@ -132,12 +140,13 @@ fn suppliers() -> Vec<Vec<Cell>> {
     let mut random = Random(3);
     (1..=SUPPLIERS)
         .map(|key| {
-            let nation = random.within(0, 24);
+            // Four in each nation: by chance some would have none, and the queries that name them no rows.
+            let nation = key * 7 % 25;
             let comment = match key % 40 {
                 // More of them than the specification's five in ten thousand, or there would be none.
                 7 => text("quickly bold Customer deposits nag Complaints"),
                 27 => text("final Customer accounts Recommends"),
-                _ => random.comment(),
+                _ => random.comment(100),
             };
             vec![
                 Integer(key),
@@ -168,7 +177,7 @@ fn parts() -> Vec<Vec<Cell>> {
                 Integer(random.within(1, 50)),
                 text(container.join(" ")),
                 Cents(retail_price(key)),
-                random.comment(),
+                random.comment(100),
             ]
         })
         .collect()
@@ -184,7 +193,7 @@ fn part_suppliers() -> Vec<Vec<Cell>> {
                 Integer(supplier_of(part, which)),
                 Integer(random.within(1, 9999)),
                 Cents(random.within(100, 100_000)),
-                random.comment(),
+                random.comment(100),
             ]
         })
         .collect()
@@ -203,7 +212,7 @@ fn customers() -> Vec<Vec<Cell>> {
                 random.phone(nation),
                 Cents(random.within(-99_999, 999_999)),
                 text(random.pick(&words::SEGMENTS)),
-                random.comment(),
+                random.comment(100),
             ]
         })
         .collect()
@@ -254,7 +263,7 @@ fn orders_and_items() -> (Vec<Vec<Cell>>, Vec<Vec<Cell>>) {
                 date(received),
                 text(random.pick(&words::INSTRUCTIONS)),
                 text(random.pick(&words::MODES)),
-                random.comment(),
+                random.comment(44),
             ]);
         }
         let status = match open {
@@ -271,7 +280,7 @@ fn orders_and_items() -> (Vec<Vec<Cell>>, Vec<Vec<Cell>>) {
             text(random.pick(&words::PRIORITIES)),
             text(format!("Clerk#{:09}", random.within(1, 10))),
             Integer(0),
-            random.comment(),
+            random.comment(79),
         ]);
     }
     (orders, items)

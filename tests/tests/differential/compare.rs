@@ -58,8 +58,12 @@ impl MaskKeys for NoKeys {
     }
 }
 
-/// The way of the statement through the rewriter.
+/// The way of the statement through the rewriter. A panic there is a finding like another.
 pub(crate) fn rewrite(dialect: Dialect, ceiling: &Ceiling, case: &Case) -> Result<Read, String> {
+    std::panic::catch_unwind(|| way(dialect, ceiling, case)).unwrap_or_else(|_| Err("the rewriter panics; see above".into()))
+}
+
+fn way(dialect: Dialect, ceiling: &Ceiling, case: &Case) -> Result<Read, String> {
     let refused = |refusal: mountgate_core::Refusal| format!("refused: {refusal}");
     let statement = Statement::parse(dialect, &case.sql).map_err(refused)?;
     let touch = statement.touch(ceiling).map_err(refused)?;
