@@ -18,7 +18,7 @@ use std::{sync::Arc, time::Duration};
 use mountgate_core::{Catalogue, RelationName, Value};
 
 pub use error::{Class, StoreError};
-pub use postgres::{PostgresConfig, PostgresStore};
+pub use postgres::{PostgresConfig, PostgresStore, Transactions};
 pub use rows::{Batch, RowColumn, Rows};
 pub use sqlite::{SqliteConfig, SqliteStore};
 

@@ -22,7 +22,7 @@ use tokio::time::{Instant, timeout_at};
 use self::{bind::Parameter, pool::Pool, rows::Running};
 use crate::{Call, Class, Rows, StoreError, rows::Source};
 
-pub use config::PostgresConfig;
+pub use config::{PostgresConfig, Transactions};
 pub(crate) use rows::PostgresRows;
 
 /// An open PostgreSQL database.

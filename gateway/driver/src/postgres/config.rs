@@ -9,6 +9,19 @@ use zeroize::Zeroizing;
 use super::guard::Socket;
 use crate::{Class, StoreError};
 
+/// What stands around a statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transactions {
+    /// `BEGIN READ ONLY` before and `ROLLBACK` behind, sent along in one write: whatever a function of the statement
+    /// set in the session goes with it.
+    Explicit,
+    /// The statement's own implicit transaction, read-only by the session's default: about half the server's time of
+    /// a look-up. It leans on the statement calling no function that sets session state. Where one did change a
+    /// setting that the server reports (the read-only default among them, from PostgreSQL 14), the connection is
+    /// closed after it.
+    Implicit,
+}
+
 /// How to reach a PostgreSQL database, and what to allow on it.
 #[derive(Clone)]
 pub struct PostgresConfig {
@@ -32,6 +45,8 @@ pub struct PostgresConfig {
     pub temp_file_kib: u32,
     /// How long in all a statement may wait for its caller to take rows, before it is given up as timed out.
     pub patience: Duration,
+    /// What stands around a statement; [`Transactions::Explicit`] by default.
+    pub transactions: Transactions,
     /// How long a connection is used before a new one takes its place.
     pub lifetime: Duration,
 }
@@ -101,6 +116,7 @@ impl PostgresConfig {
             work_mem_kib: 16 << 10,
             temp_file_kib: 1 << 20,
             patience: Duration::from_secs(60),
+            transactions: Transactions::Explicit,
             lifetime: Duration::from_secs(1800),
         })
     }

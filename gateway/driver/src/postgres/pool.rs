@@ -11,7 +11,7 @@ use tokio::{
 use tokio_postgres::RowStream;
 
 use super::{
-    PostgresConfig,
+    PostgresConfig, Transactions,
     session::{self, Answer, Session},
 };
 use crate::{Class, StoreError};
@@ -51,7 +51,9 @@ impl Pool {
                 continue;
             }
             // A session that doesn't settle is dropped, and so closed.
-            if timeout_at(deadline, session.settle()).await.map_err(|_| StoreError::timeout())?.is_ok() {
+            if timeout_at(deadline, session.settle()).await.map_err(|_| StoreError::timeout())?.is_ok()
+                && session.is_as_it_was()
+            {
                 return Ok((self.lease(session, place), true));
             }
         }
@@ -85,6 +87,10 @@ pub(super) struct Lease {
 }
 
 impl Lease {
+    pub(super) fn transactions(&self) -> Transactions {
+        self.pool.config.transactions
+    }
+
     pub(super) fn session(&self) -> Option<&Session> {
         self.session.as_ref()
     }
@@ -95,7 +101,10 @@ impl Lease {
 
     /// Gives the session back, with the roll-back whose answer nobody has waited for.
     pub(super) fn give_back(mut self, rollback: Option<Answer<()>>) {
-        if let Some(mut session) = self.session.take() {
+        if let Some(mut session) = self.session.take()
+            // Changed settings that a roll-back is on its way for are seen to by it.
+            && (rollback.is_some() || session.is_as_it_was())
+        {
             session.rollback = rollback;
             self.pool.idle.lock().push(session);
         }
@@ -149,6 +158,7 @@ impl Lease {
                     Some(rollback) => {
                         session.drive(rollback).await?.map_err(|e| super::error::failed(&e, super::error::Phase::Run))
                     }
+                    None if self.pool.config.transactions == Transactions::Implicit => Ok(()),
                     // It was never sent, or its answer already came, which it can't have before the query's.
                     None => Err(StoreError::new(Class::Unavailable, "no roll-back to wait for")),
                 }

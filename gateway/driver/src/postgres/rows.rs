@@ -17,6 +17,7 @@ use tokio_postgres::{
 };
 
 use super::{
+    Transactions,
     bind::Parameter,
     error::{Phase, failed, is_stale, is_survivable},
     pool::Lease,
@@ -59,9 +60,10 @@ impl Running {
                 }
             })
         };
-        let begin = batch_execute("BEGIN READ ONLY");
+        let explicit = lease.transactions() == Transactions::Explicit;
+        let begin = explicit.then(|| batch_execute("BEGIN READ ONLY"));
         // Whatever the statement left behind in the session goes with it.
-        let rollback = batch_execute("ROLLBACK");
+        let rollback = explicit.then(|| batch_execute("ROLLBACK"));
         let statement = prepared.statement.clone();
         let client = lease.session().map(|session| Arc::clone(&session.client));
         let query: Option<Answer<RowStream>> = client.map(|client| -> Answer<RowStream> {
@@ -71,10 +73,10 @@ impl Running {
         Self {
             lease: Some(lease),
             prepared,
-            begin: Some(begin),
+            begin,
             query,
             stream: None,
-            rollback: Some(rollback),
+            rollback,
             batch,
             bytes: 0,
             deadline,

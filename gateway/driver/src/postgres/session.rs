@@ -32,6 +32,17 @@ pub(super) struct Prepared {
     pub(super) decoders: Arc<[Decoder]>,
 }
 
+/// Settings that the server reports when they change (those that it knows).
+const REPORTED: [&str; 7] = [
+    "default_transaction_read_only",
+    "search_path",
+    "standard_conforming_strings",
+    "session_authorization",
+    "TimeZone",
+    "DateStyle",
+    "IntervalStyle",
+];
+
 pub(super) struct Session {
     pub(super) client: Arc<Client>,
     connection: Connection<Guarded, NoTlsStream>,
@@ -39,6 +50,8 @@ pub(super) struct Session {
     statements: HashMap<Arc<str>, (Prepared, u64)>,
     capacity: usize,
     tick: u64,
+    /// The values of [`REPORTED`] at the start.
+    reported: [Option<String>; 7],
     pub(super) born: Instant,
     /// The answer to the last `ROLLBACK`, where nobody has waited for it yet. Until it has come the session is not
     /// known to be clean.
@@ -59,6 +72,7 @@ impl Session {
             .await
             .map_err(|e| unreachable(&e))?
             .map_err(|e| StoreError::new(Class::Unavailable, failed(&e, Phase::Prepare).detail))?;
+        let reported = REPORTED.map(|name| connection.parameter(name).map(str::to_owned));
         let mut session = Self {
             cancel: client.cancel_token(),
             client: Arc::new(client),
@@ -66,6 +80,7 @@ impl Session {
             statements: HashMap::new(),
             capacity: config.statements.max(1),
             tick: 0,
+            reported,
             born: Instant::now(),
             rollback: None,
         };
@@ -80,6 +95,11 @@ impl Session {
             );
         }
         Ok(session)
+    }
+
+    /// Whether what the server reports of the session's settings is what it was at its start.
+    pub(super) fn is_as_it_was(&self) -> bool {
+        REPORTED.iter().zip(&self.reported).all(|(name, was)| self.connection.parameter(name) == was.as_deref())
     }
 
     /// Moves bytes. Ready only when the connection has ended, well or badly.

@@ -576,3 +576,29 @@ async fn no_timeout_is_no_overflow() {
     let call = Call { timeout: Duration::MAX, ..call("SELECT 1", &[]) };
     assert_eq!(store.stream(call).await.unwrap().next().await.unwrap().unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn implicit_transactions_read_only_and_close_a_changed_session() {
+    let mut config = fixture("implicit", SHOP).await;
+    config.transactions = Transactions::Implicit;
+    let store = PostgresStore::open(config).await.unwrap();
+    let session = pid(&store).await;
+    for sql in [
+        "DELETE FROM public.orders RETURNING id",
+        "SELECT nextval('public.s')",
+        "SELECT id FROM public.orders FOR UPDATE",
+    ] {
+        assert_eq!(class(&store, sql).await, Class::Refused, "{sql}");
+    }
+    assert_eq!(class(&store, "SELECT 1 / (id - id) FROM public.orders").await, Class::Data);
+    let mut rows = store.stream(call(MANY, &[Value::Integer(100_000_000)])).await.unwrap();
+    assert!(rows.next().await.unwrap().is_some());
+    drop(rows);
+    let endless = Call { timeout: Duration::from_millis(80), ..call("SELECT pg_sleep(600)::text", &[]) };
+    assert_eq!(store.stream(endless).await.unwrap_err().class, Class::Timeout);
+    assert_eq!(pid(&store).await, session, "clean all the while");
+    all(&store, "SELECT set_config('default_transaction_read_only', 'off', false)", &[]).await.unwrap();
+    assert_ne!(pid(&store).await, session);
+    assert_eq!(class(&store, "DELETE FROM public.orders RETURNING id").await, Class::Refused);
+    assert_eq!(all(&store, "SELECT count(*) FROM public.orders", &[]).await.unwrap(), [[Value::Integer(2)]]);
+}
