@@ -1,0 +1,109 @@
+use mountgate_policy::{AdmissionError, HostConfig, Host, PolicyError};
+
+use crate::fixtures::{Fixture, PLAIN, config, host};
+
+fn refused(bytes: &[u8]) -> AdmissionError {
+    match host().admit(bytes) {
+        Ok(_) => panic!("admitted"),
+        Err(error) => error,
+    }
+}
+
+fn component(text: &str) -> Vec<u8> {
+    wat::parse_str(text).unwrap()
+}
+
+#[test]
+fn an_unknown_import_is_refused_by_name() {
+    for import in ["acme:secrets/store@1.0.0", "wasi:keyvalue/store@0.2.0", "wasi:cli/run@0.2.0", "host"] {
+        let error = refused(&component(&format!(r#"(component (import "{import}" (instance)))"#)));
+        assert!(matches!(&error, AdmissionError::Import { import: found, .. } if found == import), "{error}");
+    }
+}
+
+#[test]
+fn the_network_is_refused_by_name() {
+    for import in ["wasi:sockets/network@0.2.3", "wasi:sockets/tcp@0.2.0", "wasi:http/outgoing-handler@0.2.0"] {
+        let error = refused(&component(&format!(r#"(component (import "{import}" (instance)))"#)));
+        assert!(error.to_string().contains(import) && error.to_string().contains("no network"), "{error}");
+    }
+}
+
+#[test]
+fn another_version_of_wasi_is_refused() {
+    let error = refused(&component(r#"(component (import "wasi:cli/stdout@0.3.0" (instance)))"#));
+    assert!(error.to_string().contains("0.2"), "{error}");
+}
+
+#[test]
+fn the_contracts_types_may_not_smuggle_a_function_in() {
+    let fixture = Fixture::default().component(PLAIN);
+    assert!(host().admit(&fixture).is_ok());
+    let smuggled = component(
+        r#"(component
+            (import "mountgate:policy/types@0.1.0" (instance (export "f" (func))))
+            (instance $d)
+            (export "mountgate:policy/decisions@0.1.0" (instance $d)))"#,
+    );
+    assert!(matches!(refused(&smuggled), AdmissionError::Unusable(_)));
+}
+
+#[test]
+fn what_is_no_component_is_refused() {
+    for bytes in [&b""[..], b"\0asm", b"hello", &wat::parse_str("(module)").unwrap()] {
+        assert!(matches!(refused(bytes), AdmissionError::Malformed(_) | AdmissionError::Export { .. }));
+    }
+    let mut cut = Fixture::default().component(PLAIN);
+    cut.truncate(cut.len() / 2);
+    assert!(matches!(refused(&cut), AdmissionError::Malformed(_)));
+}
+
+#[test]
+fn a_component_that_is_no_policy_is_refused() {
+    assert!(matches!(refused(&component("(component)")), AdmissionError::Export { .. }));
+    let untyped = component(r#"(component (instance $d) (export "mountgate:policy/decisions@0.1.0" (instance $d)))"#);
+    assert!(matches!(refused(&untyped), AdmissionError::Unusable(_)));
+}
+
+#[test]
+fn bombs_are_refused_before_they_are_compiled() {
+    let fixture = Fixture::default().component(PLAIN);
+    let small = Host::new(HostConfig { max_component: fixture.len() - 1, ..config() }).unwrap();
+    assert!(matches!(small.admit(&fixture), Err(AdmissionError::TooLarge { .. })));
+    let few = Host::new(HostConfig { max_functions: 1_000, ..config() }).unwrap();
+    let functions = "(func)".repeat(1_001);
+    let many = Fixture { extra: &functions, ..Fixture::default() }.component(PLAIN);
+    assert!(matches!(few.admit(&many), Err(AdmissionError::TooComplex { what: "functions", .. })));
+    let nested = format!("(component {} {})", "(component ".repeat(20), ")".repeat(20));
+    assert!(matches!(refused(&component(&nested)), AdmissionError::TooComplex { what: "levels", .. }));
+    let modules = format!("(component {})", "(core module)".repeat(500));
+    assert!(matches!(refused(&component(&modules)), AdmissionError::TooComplex { .. }));
+}
+
+#[test]
+fn a_start_function_or_describe_that_never_ends_is_stopped() {
+    let endless = "(loop $forever (br $forever))";
+    let start = Fixture { extra: "(func $s (loop $forever (br $forever))) (start $s)", ..Fixture::default() };
+    let describe = Fixture { describe: endless, ..Fixture::default() };
+    for fixture in [start, describe] {
+        let error = refused(&fixture.component(PLAIN));
+        assert!(matches!(error, AdmissionError::Describe(PolicyError::TimedOut(_))), "{error}");
+    }
+}
+
+#[test]
+fn more_memory_than_an_instance_may_have_is_refused() {
+    let module = "(memory $big 1000)";
+    // Two memories, or one of 64 MiB: either way no instance of it is made.
+    let fixture = Fixture { extra: module, ..Fixture::default() };
+    assert!(host().admit(&fixture.component(PLAIN)).is_err());
+}
+
+#[test]
+fn a_manifest_that_does_not_hold_is_refused() {
+    // The name's first byte becomes a line feed, which would forge a log line.
+    let fixture = Fixture { describe: "(i32.store8 (i32.const 16) (i32.const 10))", ..Fixture::default() };
+    assert!(matches!(refused(&fixture.component(PLAIN)), AdmissionError::Manifest(_)));
+    let fixture = Fixture { describe: "(i32.store8 (i32.const 48) (i32.const 65))", ..Fixture::default() };
+    assert!(matches!(refused(&fixture.component(PLAIN)), AdmissionError::Manifest(_)));
+}
