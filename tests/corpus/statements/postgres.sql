@@ -175,7 +175,7 @@ SELECT regexp_replace(body, '[0-9]+', '#', 'g'), (regexp_match(body, 'order ([0-
 SELECT substring(sku FROM 5), substring(sku FROM 1 FOR 3), substring(sku, 2, 2), substring(body FROM '[0-9]+') FROM products, tickets WHERE ticket_id = 3;
 
 -- position, overlay, trim forms
-SELECT position('o' IN title), overlay(title PLACING 'XX' FROM 2 FOR 3), trim(both 'x' FROM 'xxaxx'), trim(leading 'x' FROM 'xxa'), trim(trailing FROM 'a  ') FROM products;
+SELECT position('o' IN title), overlay(title PLACING 'XX' FROM 2 FOR 3), trim(both 'x' FROM 'xxaxx'), trim(leading 'x' FROM 'xxa'), trim(trailing 'z' FROM 'azz') FROM products;
 
 -- string functions
 SELECT initcap('ab cd'), lpad(sku, 12, '*'), rpad('a', 3), left(sku, 3), right(sku, 4), reverse('abc'), repeat('ab', 3), split_part(sku, '-', 2), strpos(sku, '0'), translate('abc', 'ab', 'xy') FROM products;

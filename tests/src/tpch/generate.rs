@@ -412,7 +412,8 @@ mod tests {
 
     #[test]
     fn days_are_the_calendars() {
-        for (day, text) in [(0, "1970-01-01"), (FIRST_DAY, "1992-01-01"), (LAST_ORDER, "1998-08-02"), (TODAY, "1995-06-17")]
+        for (day, text) in
+            [(0, "1970-01-01"), (FIRST_DAY, "1992-01-01"), (LAST_ORDER, "1998-08-02"), (TODAY, "1995-06-17")]
         {
             assert_eq!(date(day), Cell::Date(text.into()));
         }

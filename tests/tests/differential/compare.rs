@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use mountgate_core::{Catalogue, Ceiling, Claims, ColumnName, Grant, LimitKey, Limits, RelationName, Scope, Value, ceiling};
+use mountgate_core::{
+    Catalogue, Ceiling, Claims, ColumnName, Grant, LimitKey, Limits, RelationName, Scope, Value, ceiling,
+};
 use mountgate_sql::{Dialect, MaskKeys, Read, Statement};
 
 use crate::corpus::Case;
@@ -36,7 +38,11 @@ pub(crate) fn difference(direct: &Answer, ours: &Answer, ordered: bool) -> Optio
     if direct.len() != ours.len() {
         return Some(format!("{} rows became {}", direct.len(), ours.len()));
     }
-    direct.iter().zip(&ours).find(|(direct, ours)| direct != ours).map(|(direct, ours)| format!("{direct:?} became {ours:?}"))
+    direct
+        .iter()
+        .zip(&ours)
+        .find(|(direct, ours)| direct != ours)
+        .map(|(direct, ours)| format!("{direct:?} became {ours:?}"))
 }
 
 /// A mount that allows everything: every column of every relation, no filter, no mask.
@@ -60,7 +66,8 @@ impl MaskKeys for NoKeys {
 
 /// The way of the statement through the rewriter. A panic there is a finding like another.
 pub(crate) fn rewrite(dialect: Dialect, ceiling: &Ceiling, case: &Case) -> Result<Read, String> {
-    std::panic::catch_unwind(|| way(dialect, ceiling, case)).unwrap_or_else(|_| Err("the rewriter panics; see above".into()))
+    std::panic::catch_unwind(|| way(dialect, ceiling, case))
+        .unwrap_or_else(|_| Err("the rewriter panics; see above".into()))
 }
 
 fn way(dialect: Dialect, ceiling: &Ceiling, case: &Case) -> Result<Read, String> {
@@ -73,6 +80,24 @@ fn way(dialect: Dialect, ceiling: &Ceiling, case: &Case) -> Result<Read, String>
     let named: Vec<_> = read.columns().iter().map(|column| column.name.clone()).collect();
     assert_eq!(named.len(), plan.columns().len(), "{}", case.name);
     Ok(read)
+}
+
+/// That the store takes the case and the rewriter refuses it as what it does not know.
+pub(crate) fn refused(
+    dialect: Dialect,
+    ceiling: &Ceiling,
+    case: &Case,
+    direct: Result<Answer, String>,
+) -> Option<String> {
+    if let Err(error) = direct {
+        return Some(format!("fails directly: {error}"));
+    }
+    let refusal = match Statement::parse(dialect, &case.sql).and_then(|statement| statement.touch(ceiling)) {
+        Ok(_) => return Some("is accepted: move it to the statements that are compared".into()),
+        Err(refusal) => refusal,
+    };
+    let told = matches!(refusal.code, mountgate_core::Code::Unparseable | mountgate_core::Code::Unsupported);
+    (!told).then(|| refusal.to_string())
 }
 
 /// Whether what the driver makes of the rewritten statement has the same shape as the direct answer.

@@ -67,6 +67,11 @@ pub(crate) fn shop(dialect: &str) -> Vec<Case> {
     cases
 }
 
+/// What the gateway is known to refuse for a dialect.
+pub(crate) fn refused(dialect: &str) -> Vec<Case> {
+    statements(&format!("statements/refused_{dialect}.sql"))
+}
+
 fn parameter(json: &serde_json::Value) -> Value {
     match json {
         serde_json::Value::Null => Value::Null,

@@ -7,7 +7,7 @@ use mountgate_tests::tpch;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage, types::Type};
 
 use crate::{
-    compare::{Answer, difference, float, literal, permissive, report, rewrite, through_driver},
+    compare::{Answer, difference, float, literal, permissive, refused, report, rewrite, through_driver},
     corpus::{self, Case},
 };
 
@@ -16,11 +16,9 @@ fn server() -> String {
     let url = std::env::var("MOUNTGATE_TEST_POSTGRES").unwrap_or_else(|_| {
         panic!("MOUNTGATE_TEST_POSTGRES is not set; run `cargo xtask test`, which starts a PostgreSQL and sets it")
     });
-    let at = url.find("://").map_or(0, |at| at + 3);
-    match url[at..].find('/') {
-        Some(slash) => url[..at + slash].to_owned(),
-        None => url,
-    }
+    let (scheme, rest) = url.split_once("://").unwrap_or_else(|| panic!("MOUNTGATE_TEST_POSTGRES is no URL"));
+    let authority = rest.split('/').next().unwrap_or(rest);
+    format!("{scheme}://{authority}")
 }
 
 async fn connect(database: &str) -> Client {
@@ -65,17 +63,23 @@ async fn run(client: &Client, sql: &str, values: &[Value]) -> Result<Answer, Str
 async fn database(name: &str) -> (Client, Client, Store) {
     let admin = connect("postgres").await;
     admin.batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await.unwrap();
-    admin.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'")).await.unwrap();
+    admin
+        .batch_execute(&format!("CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'"))
+        .await
+        .unwrap();
     let (direct, pinned) = (connect(name).await, connect(name).await);
     for client in [&direct, &pinned] {
-        client.batch_execute("SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET IntervalStyle = 'iso_8601'").await.unwrap();
+        client
+            .batch_execute("SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET IntervalStyle = 'iso_8601'")
+            .await
+            .unwrap();
     }
     pinned.batch_execute("SET search_path = pg_catalog, pg_temp").await.unwrap();
     let config = PostgresConfig::new(&format!("{}/{name}", server())).unwrap();
     (direct, pinned, Store::open(StoreConfig::Postgres(config)).await.unwrap())
 }
 
-async fn differential(direct: &Client, pinned: &Client, store: &Store, cases: Vec<Case>) {
+async fn differential(direct: &Client, pinned: &Client, store: &Store, cases: Vec<Case>, limits: Vec<Case>) {
     let tables = "SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'";
     let names: Vec<RelationName> =
         direct.query(tables, &[]).await.unwrap().iter().map(|row| RelationName::from(row.get::<_, &str>(0))).collect();
@@ -102,7 +106,13 @@ async fn differential(direct: &Client, pinned: &Client, store: &Store, cases: Ve
             findings.push((case.name.clone(), case.sql.clone(), what));
         }
     }
-    report(cases.len(), &findings);
+    for case in &limits {
+        let answer = run(direct, &case.sql, &case.parameters).await;
+        if let Some(what) = refused(Dialect::Postgres, &ceiling, case, answer) {
+            findings.push((case.name.clone(), case.sql.clone(), what));
+        }
+    }
+    report(cases.len() + limits.len(), &findings);
 }
 
 #[tokio::test]
@@ -117,12 +127,54 @@ async fn tpch_has_the_same_answers() {
         }
     }
     assert!(empty.is_empty(), "these find nothing: {empty:?}");
-    differential(&direct, &pinned, &store, corpus::tpch("postgres")).await;
+    differential(&direct, &pinned, &store, corpus::tpch("postgres"), vec![]).await;
 }
 
 #[tokio::test]
 async fn the_shops_statements_have_the_same_answers() {
     let (direct, pinned, store) = database("mountgate_differential_shop").await;
     direct.batch_execute(&corpus::file("shop/postgres.sql")).await.unwrap();
-    differential(&direct, &pinned, &store, corpus::shop("postgres")).await;
+    differential(&direct, &pinned, &store, corpus::shop("postgres"), corpus::refused("postgres")).await;
+}
+
+/// Words of the grammar, which no catalogue lists, and what is newer than the oldest server that we take.
+const NOT_IN_PG_PROC: [&str; 11] = [
+    "any_value",
+    "coalesce",
+    "current_date",
+    "current_time",
+    "current_timestamp",
+    "greatest",
+    "grouping",
+    "least",
+    "localtime",
+    "localtimestamp",
+    "nullif",
+];
+
+/// The allow-list holds what it says: functions of the server's own, none of which changes anything.
+#[tokio::test]
+async fn the_allow_lists_functions_are_the_servers_and_none_is_volatile_but_the_draws() {
+    let client = connect("postgres").await;
+    let rows = client
+        .query(
+            "SELECT proname::text, bool_or(provolatile = 'v'), bool_or(prosecdef), bool_or(prokind = 'p') FROM pg_proc \
+             WHERE pronamespace = 'pg_catalog'::regnamespace GROUP BY proname",
+            &[],
+        )
+        .await
+        .unwrap();
+    let known: std::collections::BTreeMap<String, [bool; 3]> =
+        rows.iter().map(|row| (row.get(0), [row.get(1), row.get(2), row.get(3)])).collect();
+    for function in mountgate_sql::allow::every_function(Dialect::Postgres) {
+        if NOT_IN_PG_PROC.contains(&function.name) {
+            continue;
+        }
+        let Some([volatile, definer, procedure]) = known.get(function.name) else {
+            panic!("`{}` is on the list and not in pg_catalog", function.name)
+        };
+        let draw = ["random", "gen_random_uuid"].contains(&function.name);
+        assert_eq!(*volatile, draw, "`{}`", function.name);
+        assert!(!definer && !procedure, "`{}`", function.name);
+    }
 }

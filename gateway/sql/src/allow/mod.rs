@@ -108,12 +108,17 @@ const fn symbol(symbol: &'static str, reason: &'static str) -> Operator {
     Operator { symbol, reason }
 }
 
-/// The entries of that name (lower case); none where it is not on the list.
-pub fn functions(dialect: Dialect, name: &str) -> &'static [Function] {
-    let list = match dialect {
+/// Every function of the dialect's list, by name.
+pub fn every_function(dialect: Dialect) -> &'static [Function] {
+    match dialect {
         Dialect::Sqlite => sqlite::FUNCTIONS,
         Dialect::Postgres => postgres::FUNCTIONS,
-    };
+    }
+}
+
+/// The entries of that name (lower case); none where it is not on the list.
+pub fn functions(dialect: Dialect, name: &str) -> &'static [Function] {
+    let list = every_function(dialect);
     let start = list.partition_point(|entry| entry.name < name);
     let found = list.get(start..).unwrap_or_default();
     let length = found.iter().take_while(|entry| entry.name == name).count();
