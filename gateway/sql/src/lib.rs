@@ -34,6 +34,12 @@ pub use plan::{Bind, KeyPart, OutputColumn, Plan};
 pub use read::ReadRequest;
 pub use statement::Statement;
 
+/// Runs what recurses with a statement's nesting, on a stack that is large enough: an agent's text must not overflow
+/// a worker's.
+fn deep<T>(run: impl FnOnce() -> T) -> T {
+    stacker::maybe_grow(256 * 1024, 1024 * 1024, run)
+}
+
 /// Sizes beyond which a statement is refused, each with its reason.
 pub mod bounds {
     /// Bytes of a statement. The longest TPC-H query has 2 KiB; a statement that carries data should bind it.
@@ -56,3 +62,6 @@ pub mod bounds {
     /// The highest parameter number. SQLite takes 32766, PostgreSQL 65535; the gateway's own come after.
     pub const PARAMETERS: usize = 1000;
 }
+
+#[cfg(test)]
+mod tests;

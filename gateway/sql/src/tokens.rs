@@ -35,8 +35,15 @@ pub(crate) fn lex(dialect: Dialect, text: &str) -> Result<Lexed, Refusal> {
     }
     let mut highest = 0;
     let mut seen = Vec::new();
+    let mut number_ends = None;
     for token in &mut tokens {
         let span = token.span;
+        // `1_000` is a thousand to some versions and `1 AS "_000"` to others.
+        if number_ends == Some(span.start) && matches!(token.token, Token::Word(_)) {
+            return Err(refuse::unsupported("a number with a name directly behind it", span)
+                .hint("write digits only, and a space before an alias"));
+        }
+        number_ends = matches!(token.token, Token::Number(_, _)).then_some(span.end);
         check(dialect, text, &mut token.token, span, &mut highest, &mut seen)?;
     }
     if dialect == Dialect::Postgres {

@@ -54,13 +54,6 @@ impl<'a> Rel<'a> {
         }
     }
 
-    pub(crate) fn store(self) -> &'a RelationInfo {
-        match self {
-            Self::Ceiling(_, relation) => &relation.store,
-            Self::Scope(_, relation) => &relation.store,
-        }
-    }
-
     pub(crate) fn width(self) -> usize {
         match self {
             Self::Ceiling(_, relation) => relation.columns.len(),

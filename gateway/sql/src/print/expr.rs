@@ -15,6 +15,10 @@ const WORDS: [&str; 5] = ["coalesce", "nullif", "greatest", "least", "grouping"]
 
 impl<'a> Printer<'_, 'a> {
     pub(super) fn expr(&mut self, expr: &Expr<'a>) -> Printed {
+        crate::deep(|| self.expr_of(expr))
+    }
+
+    fn expr_of(&mut self, expr: &Expr<'a>) -> Printed {
         match expr {
             Expr::Column { item, column } => {
                 self.alias(*item);

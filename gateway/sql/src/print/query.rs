@@ -44,7 +44,7 @@ impl<'a> Printer<'_, 'a> {
             })?;
             self.push(" ");
         }
-        self.body(body, names, true)?;
+        crate::deep(|| self.body(body, names, true))?;
         if !order.is_empty() {
             self.push(" ORDER BY ");
             self.order(order)?;

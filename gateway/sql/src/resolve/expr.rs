@@ -19,7 +19,7 @@ use crate::{
 impl<'a> Resolver<'a> {
     pub(super) fn expr(&mut self, expr: &'a ast::Expr) -> Outcome<Expr<'a>> {
         self.enter()?;
-        let resolved = self.expr_of(expr)?;
+        let resolved = crate::deep(|| self.expr_of(expr))?;
         self.leave();
         Ok(resolved)
     }

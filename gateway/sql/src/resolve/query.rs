@@ -69,7 +69,7 @@ impl<'a> Resolver<'a> {
             Some(with) => self.with(with)?,
             None => (false, vec![]),
         };
-        let (body, outputs, order) = self.body(body, order_by.as_ref(), place, anchor)?;
+        let (body, outputs, order) = crate::deep(|| self.body(body, order_by.as_ref(), place, anchor))?;
         let (limit, offset, with_ties) = self.limits(limit_clause.as_ref(), fetch.as_ref())?;
         self.ctes.truncate(mark);
         self.leave();

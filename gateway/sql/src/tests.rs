@@ -1,0 +1,6 @@
+mod attacks;
+mod bounds;
+mod fixture;
+mod real;
+mod rewritten;
+mod touched;
