@@ -25,7 +25,7 @@
 //!
 //! impl Policy for Support {
 //!     type Settings = Settings;
-//!     type Prepared = Prepared;
+//!     type Prepared<'a> = Prepared;
 //!
 //!     fn describe() -> Manifest {
 //!         Manifest::new("acme/support", "customers see their own rows; e-mail addresses by role")
@@ -73,6 +73,8 @@
 //! request, so a decision never parses settings. Where they are large, keep the parts that a request picks from in a
 //! [`prepared::Indexed`], which decodes only the entry asked for.
 
+#[cfg(target_arch = "wasm32")]
+mod arena;
 #[expect(missing_docs, clippy::allow_attributes_without_reason, reason = "generated from wit/policy.wit")]
 pub mod bindings;
 pub mod expr;

@@ -1,6 +1,6 @@
 //! The trait that a policy implements, and its export as a component.
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     prepared,
@@ -16,8 +16,9 @@ pub trait Policy {
     /// error and not silence.
     type Settings: DeserializeOwned;
     /// What `configure` makes of them, handed to every decision. Its encoding is compact and decoded per decision:
-    /// put large tables in a [`prepared::Indexed`].
-    type Prepared: Serialize + DeserializeOwned;
+    /// put large tables in a [`prepared::Indexed`],
+    /// which borrows its bytes. Types that own everything are written `type Prepared<'a> = Prepared;`.
+    type Prepared<'a>: Serialize + Deserialize<'a>;
 
     /// Says what the policy is. Called once, when the gateway admits the component.
     fn describe() -> Manifest;
@@ -26,13 +27,13 @@ pub trait Policy {
     ///
     /// # Errors
     /// What is wrong, naming the key. The mount is then not loaded.
-    fn configure(settings: Self::Settings) -> Result<Self::Prepared, String>;
+    fn configure(settings: Self::Settings) -> Result<Self::Prepared<'static>, String>;
 
     /// Decides a request. It owns the request, so a grant can be made of the ceiling's own parts.
     ///
     /// # Errors
     /// A text for the operator's log. The request is denied.
-    fn decide(prepared: &Self::Prepared, request: Request) -> Result<Verdict, String>;
+    fn decide(prepared: &Self::Prepared<'_>, request: Request) -> Result<Verdict, String>;
 }
 
 impl Manifest {
@@ -104,10 +105,10 @@ macro_rules! export_policy {
                 ) -> Result<$crate::types::Verdict, String> {
                     $crate::policy::decide::<$policy>(&prepared, request)
                 }
-    }
+            }
 
             #[cfg(target_arch = "wasm32")]
-            $crate::bindings::export_component!(Exported with_types_in $crate::bindings);
+    $crate::bindings::export_component!(Exported with_types_in $crate::bindings);
         };
     };
 }

@@ -1,6 +1,6 @@
 //! Prepared settings as bytes: made once per mount, decoded for every decision, so decoding must be cheap.
 
-use std::marker::PhantomData;
+use std::{borrow::Cow, marker::PhantomData};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -16,7 +16,7 @@ pub fn encode<T: Serialize>(prepared: &T) -> Result<Vec<u8>, String> {
 ///
 /// # Errors
 /// Where the bytes are not those of [`encode`].
-pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
+pub fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, String> {
     postcard::from_bytes(bytes).map_err(|_| "the prepared settings can't be decoded".to_owned())
 }
 
@@ -24,16 +24,18 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
 /// a decision no more than one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(bound = "")]
-pub struct Indexed<V> {
+pub struct Indexed<'a, V> {
     // Entries sorted by key, one after another, each: key length, value length (u32 LE), key, value. Before them,
     // their number and offsets (u32 LE each).
-    #[serde(with = "blob")]
-    bytes: Vec<u8>,
+    #[serde(with = "blob", borrow)]
+    bytes: Cow<'a, [u8]>,
     #[serde(skip)]
     of: PhantomData<fn() -> V>,
 }
 
 mod blob {
+    use std::borrow::Cow;
+
     use serde::{Deserializer, Serializer, de::Visitor};
 
     pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
@@ -42,30 +44,34 @@ mod blob {
 
     struct Bytes;
 
-    impl Visitor<'_> for Bytes {
-        type Value = Vec<u8>;
+    impl<'de> Visitor<'de> for Bytes {
+        type Value = Cow<'de, [u8]>;
 
         fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
             f.write_str("bytes")
         }
 
-        fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
-            Ok(bytes.to_vec())
+        fn visit_borrowed_bytes<E>(self, bytes: &'de [u8]) -> Result<Cow<'de, [u8]>, E> {
+            Ok(Cow::Borrowed(bytes))
+        }
+
+        fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Cow<'de, [u8]>, E> {
+            Ok(Cow::Owned(bytes.to_vec()))
         }
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'de, [u8]>, D::Error> {
         deserializer.deserialize_bytes(Bytes)
     }
 }
 
-impl<V> Default for Indexed<V> {
+impl<V> Default for Indexed<'_, V> {
     fn default() -> Self {
-        Self { bytes: vec![0; 4], of: PhantomData }
+        Self { bytes: Cow::Owned(vec![0; 4]), of: PhantomData }
     }
 }
 
-impl<V: Serialize + DeserializeOwned> Indexed<V> {
+impl<V: Serialize + DeserializeOwned> Indexed<'_, V> {
     /// Makes the table.
     ///
     /// # Errors
@@ -92,7 +98,7 @@ impl<V: Serialize + DeserializeOwned> Indexed<V> {
         let mut bytes = small(offsets.len())?.to_le_bytes().to_vec();
         bytes.extend(offsets.iter().flat_map(|offset| offset.to_le_bytes()));
         bytes.extend(body);
-        Ok(Self { bytes, of: PhantomData })
+        Ok(Self { bytes: Cow::Owned(bytes), of: PhantomData })
     }
 
     /// The entry of that key.

@@ -1,5 +1,8 @@
 //! Compiled components on disk. The one file of the gateway with `unsafe` in it.
-#![expect(unsafe_code, reason = "wasmtime can't tell compiled code that it made from code that it did not; the MAC can")]
+#![expect(
+    unsafe_code,
+    reason = "wasmtime can't tell compiled code that it made from code that it did not; the MAC can"
+)]
 
 use std::{
     fs,

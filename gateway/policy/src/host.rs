@@ -53,7 +53,8 @@ impl Host {
         let mut wasi_linker = Linker::new(&engine);
         wasi::link(&mut wasi_linker).map_err(unusable)?;
         let disk = config.disk.clone().map(|disk| Compiled::open(disk, &engine)).transpose();
-        let disk = disk.map_err(|error| AdmissionError::Unusable(format!("the folder of compiled policies: {error}")))?;
+        let disk =
+            disk.map_err(|error| AdmissionError::Unusable(format!("the folder of compiled policies: {error}")))?;
         let compiled = Cache::builder()
             .max_capacity(config.compiled_bytes)
             .weigher(|_, component: &Component| {

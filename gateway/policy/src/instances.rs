@@ -49,6 +49,8 @@ impl Drop for Place {
 
 /// How long the thread goes on looking around after the last work.
 const LINGER: Duration = Duration::from_millis(50);
+/// Used instances dropped between two looks around.
+const BATCH: usize = 16;
 /// How often it looks around.
 const ROUND: Duration = Duration::from_micros(500);
 
@@ -91,16 +93,25 @@ impl Keeper {
     /// A place, waiting for one where all are taken.
     pub(crate) fn place(&self, wait: Duration) -> Option<Place> {
         let until = Instant::now() + wait;
-        let mut free = self.places.free.lock();
-        while *free == 0 {
-            // Used instances hold places until they are dropped.
-            self.wake();
-            if self.places.freed.wait_until(&mut free, until).timed_out() && *free == 0 {
+        loop {
+            {
+                let mut free = self.places.free.lock();
+                if *free > 0 {
+                    *free -= 1;
+                    return Some(Place { places: Arc::clone(&self.places) });
+                }
+            }
+            // Used instances hold places until they are dropped. On a busy machine the thread may not get to it: whoever
+            // waits for a place does it for them.
+            let used = self.room.desk.lock().used.pop();
+            if used.is_some() {
+                continue;
+            }
+            let mut free = self.places.free.lock();
+            if *free == 0 && self.places.freed.wait_until(&mut free, until).timed_out() && *free == 0 {
                 return None;
             }
         }
-        *free -= 1;
-        Some(Place { places: Arc::clone(&self.places) })
     }
 
     /// Has a stock filled from now on, until it is dropped.
@@ -121,11 +132,6 @@ impl Keeper {
         if asleep {
             self.room.work.notify_one();
         }
-    }
-
-    fn wake(&self) {
-        self.room.desk.lock().wanted = true;
-        self.room.work.notify_one();
     }
 }
 
@@ -158,7 +164,9 @@ fn keep(room: &Room, places: &Arc<Places>, ready: usize) {
         if desk.stopped {
             return;
         }
-        let used = std::mem::take(&mut desk.used);
+        // A few at a time, so that few places are held where nobody else can free them.
+        let keep = desk.used.len().saturating_sub(BATCH);
+        let used = desk.used.split_off(keep);
         let wanted = std::mem::take(&mut desk.wanted);
         if used.is_empty() && !wanted {
             continue;

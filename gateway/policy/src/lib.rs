@@ -26,6 +26,6 @@ pub use config::{DiskCache, HostConfig};
 pub use error::{AdmissionError, PolicyError};
 pub use host::Host;
 pub use plugin::{Inputs, Manifest, Plugin};
-pub use policy::{Decision, Policy};
 #[doc(hidden)]
 pub use policy::Warm;
+pub use policy::{Decision, Policy};

@@ -70,11 +70,7 @@ impl Policy {
         answer
     }
 
-    fn call(
-        &self,
-        instance: &mut Instance,
-        request: &DecisionRequest,
-    ) -> Result<(wit::Verdict, String), PolicyError> {
+    fn call(&self, instance: &mut Instance, request: &DecisionRequest) -> Result<(wit::Verdict, String), PolicyError> {
         let deadline = self.plugin.shared().config.decide_deadline;
         let asked = request_to(request, self.inputs());
         if let Some(wasi) = &mut instance.store.data_mut().wasi {

@@ -132,9 +132,9 @@ fn run(name: &str, bundled: &[u8]) {
         }
         for case in &file.cases {
             let settings = case.settings.to_string();
-            let policy = configured
-                .entry(settings.clone())
-                .or_insert_with(|| plugin.configure(&settings).unwrap_or_else(|error| panic!("{}: {error}", case.about)));
+            let policy = configured.entry(settings.clone()).or_insert_with(|| {
+                plugin.configure(&settings).unwrap_or_else(|error| panic!("{}: {error}", case.about))
+            });
             let answer = policy.decide(&file.request.with(&case.claims));
             match (&case.verdict, answer) {
                 (Some(wanted), Ok(decision)) => assert_eq!(&decision.verdict, wanted, "{}", case.about),

@@ -3,7 +3,8 @@ use super::*;
 #[test]
 fn entries_are_found_by_key_and_others_are_not() {
     let table = Indexed::new((0..50).map(|n| (format!("table_{n}"), vec![n, n + 1]))).unwrap();
-    let table: Indexed<Vec<i32>> = decode(&encode(&table).unwrap()).unwrap();
+    let bytes = encode(&table).unwrap();
+    let table: Indexed<'_, Vec<i32>> = decode(&bytes).unwrap();
     assert_eq!(table.len(), 50);
     for n in 0..50 {
         assert_eq!(table.get(&format!("table_{n}")), Ok(Some(vec![n, n + 1])));
@@ -22,7 +23,7 @@ fn a_key_twice_is_refused() {
 fn damaged_bytes_are_an_error_and_never_a_panic() {
     let whole = Indexed::new((0..5).map(|n| (format!("t{n}"), n.to_string()))).unwrap();
     for cut in 0..whole.bytes.len() {
-        let cut: Indexed<String> = Indexed { bytes: whole.bytes[..cut].to_vec(), of: PhantomData };
+        let cut: Indexed<'_, String> = Indexed { bytes: Cow::Borrowed(&whole.bytes[..cut]), of: PhantomData };
         for n in 0..5 {
             // Found whole, or not found, or an error.
             if let Ok(Some(text)) = cut.get(&format!("t{n}")) {
@@ -32,14 +33,14 @@ fn damaged_bytes_are_an_error_and_never_a_panic() {
     }
     for at in 0..whole.bytes.len() {
         let mut bent = whole.clone();
-        bent.bytes[at] ^= 0xff;
+        bent.bytes.to_mut()[at] ^= 0xff;
         let _ = bent.get("t3");
     }
 }
 
 #[test]
 fn an_empty_table_has_nothing() {
-    let table: Indexed<u8> = Indexed::default();
+    let table: Indexed<'_, u8> = Indexed::default();
     assert!(table.is_empty());
     assert_eq!(table.get("a"), Ok(None));
 }

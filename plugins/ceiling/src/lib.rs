@@ -21,7 +21,7 @@ pub struct Prepared;
 
 impl Policy for Ceiling {
     type Settings = Settings;
-    type Prepared = Prepared;
+    type Prepared<'a> = Prepared;
 
     fn describe() -> Manifest {
         Manifest::new("ceiling", "grants the ceiling as it is")

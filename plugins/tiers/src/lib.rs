@@ -36,8 +36,9 @@ pub struct Tiers;
 
 /// Settings, prepared.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
-pub struct Prepared {
-    tiers: Vec<Tier>,
+pub struct Prepared<'a> {
+    #[serde(borrow)]
+    tiers: Vec<Tier<'a>>,
     otherwise: Fallback,
 }
 
@@ -53,9 +54,10 @@ pub enum Fallback {
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Tier {
+struct Tier<'a> {
     when: Vec<(String, Vec<ClaimValue>)>,
-    tables: Indexed<Table>,
+    #[serde(borrow)]
+    tables: Indexed<'a, Table>,
     denied: Vec<String>,
     others: Fallback,
     limits: Limits,
@@ -71,18 +73,18 @@ struct Table {
 
 impl Policy for Tiers {
     type Settings = Settings;
-    type Prepared = Prepared;
+    type Prepared<'a> = Prepared<'a>;
 
     fn describe() -> Manifest {
         Manifest::new("tiers", "narrows the ceiling by claims; the first tier that matches counts")
             .settings_schema(include_str!("schema.json"))
     }
 
-    fn configure(settings: Settings) -> Result<Prepared, String> {
+    fn configure(settings: Settings) -> Result<Prepared<'static>, String> {
         settings.prepare()
     }
 
-    fn decide(prepared: &Prepared, request: Request) -> Result<Verdict, String> {
+    fn decide(prepared: &Prepared<'_>, request: Request) -> Result<Verdict, String> {
         let Some(tier) = prepared.tiers.iter().find(|tier| tier.matches(&request)) else {
             return Ok(match prepared.otherwise {
                 Fallback::Deny => Verdict::deny("no_tier", "no tier of this mount matches your claims"),
@@ -111,7 +113,7 @@ impl Policy for Tiers {
 
 export_policy!(Tiers);
 
-impl Tier {
+impl Tier<'_> {
     fn matches(&self, request: &Request) -> bool {
         self.when.iter().all(|(name, wanted)| {
             request.claim(name).is_some_and(|claim| wanted.iter().any(|wanted| meets(claim, wanted)))

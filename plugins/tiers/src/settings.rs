@@ -45,7 +45,7 @@ struct TableSetting {
 
 impl Settings {
     /// Checks and prepares them. Every error names the key, as a path.
-    pub(crate) fn prepare(self) -> Result<Prepared, String> {
+    pub(crate) fn prepare(self) -> Result<Prepared<'static>, String> {
         if self.tiers.is_empty() && self.otherwise == Fallback::Deny {
             return Err("`tiers` is empty, so every request would be denied: add a tier, or set `otherwise`".into());
         }
@@ -57,7 +57,7 @@ impl Settings {
     }
 }
 
-fn prepare_tier(json: Json) -> Result<Tier, String> {
+fn prepare_tier(json: Json) -> Result<Tier<'static>, String> {
     let setting: TierSetting = keyed(json).map_err(|error| format!(": {error}"))?;
     let mut when = Vec::with_capacity(setting.when.len());
     for (claim, wanted) in setting.when {
@@ -78,9 +78,7 @@ fn prepare_tier(json: Json) -> Result<Tier, String> {
         tables.push((name, prepared));
     }
     let limits = match setting.limits {
-        Some(json) => {
-            keyed::<LimitsSetting>(json).map_err(|error| format!(".limits: {error}"))?.into()
-        }
+        Some(json) => keyed::<LimitsSetting>(json).map_err(|error| format!(".limits: {error}"))?.into(),
         None => Limits::none(),
     };
     let valid_for = setting.valid_for.map(serde_json::from_value::<DurationSetting>);

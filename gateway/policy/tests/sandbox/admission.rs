@@ -1,4 +1,4 @@
-use mountgate_policy::{AdmissionError, HostConfig, Host, PolicyError};
+use mountgate_policy::{AdmissionError, Host, HostConfig, PolicyError};
 
 use crate::fixtures::{Fixture, PLAIN, config, host};
 

@@ -47,10 +47,8 @@ fn a_tampered_file_is_ignored_and_written_anew() {
 #[test]
 fn a_file_of_another_component_or_key_is_ignored() {
     let dir = tempfile::tempdir().unwrap();
-    let (one, other) = (
-        Fixture { decide: "unreachable", ..Fixture::default() }.component(PLAIN),
-        Fixture::default().component(PLAIN),
-    );
+    let (one, other) =
+        (Fixture { decide: "unreachable", ..Fixture::default() }.component(PLAIN), Fixture::default().component(PLAIN));
     let theirs = host(dir.path(), 1);
     theirs.admit(&one).unwrap();
     let trapping = only_file(dir.path());

@@ -25,7 +25,8 @@ fn an_endless_configure_is_stopped() {
 fn a_trap_is_an_error() {
     let error = Fixture { decide: "unreachable", ..Fixture::default() }.decide().unwrap_err();
     assert_eq!(error.code(), "policy_trapped");
-    let error = Fixture { decide: "(i32.store (i32.const -4) (i32.const 1))", ..Fixture::default() }.decide().unwrap_err();
+    let error =
+        Fixture { decide: "(i32.store (i32.const -4) (i32.const 1))", ..Fixture::default() }.decide().unwrap_err();
     assert_eq!(error.code(), "policy_trapped");
 }
 
@@ -48,8 +49,7 @@ fn tables_end_where_the_host_says() {
 
 #[test]
 fn endless_recursion_is_stopped() {
-    let fixture =
-        Fixture { extra: "(func $deep (call $deep))", decide: "(call $deep)", ..Fixture::default() };
+    let fixture = Fixture { extra: "(func $deep (call $deep))", decide: "(call $deep)", ..Fixture::default() };
     assert_eq!(fixture.decide().unwrap_err(), PolicyError::Stack);
 }
 
