@@ -16,6 +16,8 @@ mod media;
 mod middle;
 mod openapi;
 mod serve;
+#[cfg(test)]
+mod testing;
 
 pub use admin::serve_admin;
 pub use body::fuzz_body;

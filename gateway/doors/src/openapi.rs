@@ -112,11 +112,10 @@ fn responses(route: &Route) -> Value {
         Success::Json(what) => json!({ "description": what, "content": { JSON: { "schema": { "type": "object" } } } }),
     };
     let mut headers = json!({ "X-Request-Id": { "$ref": "#/components/headers/X-Request-Id" } });
-    if matches!(route.handler, Handler::Query | Handler::Read | Handler::Explain) {
-        if let Value::Object(headers) = &mut headers {
-            headers
-                .insert("X-Mountgate-Decision".into(), json!({ "$ref": "#/components/headers/X-Mountgate-Decision" }));
-        }
+    if matches!(route.handler, Handler::Query | Handler::Read | Handler::Explain)
+        && let Value::Object(headers) = &mut headers
+    {
+        headers.insert("X-Mountgate-Decision".into(), json!({ "$ref": "#/components/headers/X-Mountgate-Decision" }));
     }
     if let Value::Object(success) = &mut success {
         success.insert("headers".into(), headers);

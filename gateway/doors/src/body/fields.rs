@@ -82,10 +82,7 @@ impl Fields {
     pub(crate) fn count(&mut self, name: &'static str) -> Result<Option<u64>, Refusal> {
         match self.take(name) {
             None | Some((Item::Null, _)) => Ok(None),
-            Some((Item::Integer(number), path)) => {
-                u64::try_from(number).map(Some).map_err(|_| malformed(format!("{} is below zero", path.text())))
-            }
-            Some((other, path)) => Err(expected(&path, "a whole number", &other)),
+            Some((item, path)) => count(item, &path).map(Some),
         }
     }
 
@@ -94,11 +91,19 @@ impl Fields {
     /// # Errors
     /// Where a field was not asked for.
     pub(crate) fn end(self) -> Result<(), Refusal> {
-        self.unknown().map_or(Ok(()), Err)
+        if let Some(refusal) = self.unknown() {
+            return Err(refusal);
+        }
+        match self.entries.first() {
+            None => Ok(()),
+            Some((key, _)) => {
+                Err(malformed(format!("{} does not go with the rest", self.path.key(key).text())).hint("leave it out"))
+            }
+        }
     }
 
     fn unknown(&self) -> Option<Refusal> {
-        let known = |key: &str| self.known.iter().any(|name| *name == key);
+        let known = |key: &str| self.known.contains(&key);
         let (key, _) = self.entries.iter().find(|(key, _)| !known(key))?;
         let refusal = malformed(format!("unknown key {}", self.path.key(key).text()));
         let spelling = likely(key, &self.known);
@@ -152,5 +157,16 @@ pub(crate) fn text(item: Item, path: &Path) -> Result<String, Refusal> {
     match item {
         Item::Text(text) => Ok(text),
         other => Err(expected(path, "a text", &other)),
+    }
+}
+
+/// A whole number from zero up.
+///
+/// # Errors
+/// Where it is none.
+pub(crate) fn count(item: Item, path: &Path) -> Result<u64, Refusal> {
+    match item {
+        Item::Integer(number) => u64::try_from(number).map_err(|_| malformed(format!("{} is below zero", path.text()))),
+        other => Err(expected(path, "a whole number", &other)),
     }
 }

@@ -7,7 +7,7 @@ use mountgate_mediate::{Mint, Query, Read};
 
 use super::{
     Fields, Item, Path,
-    fields::{expected, text},
+    fields::{count, expected, text},
     malformed, parameters,
 };
 
@@ -61,8 +61,8 @@ pub(crate) fn mint(item: Item) -> Result<Mint, Refusal> {
             .collect::<Result<_, Refusal>>()?,
         Some((other, path)) => return Err(expected(&path, "a map", &other)),
     };
-    let ttl_seconds =
-        fields.count("ttl_seconds")?.ok_or_else(|| malformed("`ttl_seconds` is missing from the body"))?;
+    let (ttl, path) = fields.need("ttl_seconds")?;
+    let ttl_seconds = count(ttl, &path)?;
     fields.end()?;
     Ok(Mint { agent, claims, ttl_seconds })
 }

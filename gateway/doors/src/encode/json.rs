@@ -203,27 +203,32 @@ fn json(document: &str, out: &mut BytesMut) {
     }
 }
 
-/// Where text must be escaped: quotes, backslashes, control characters.
-static ESCAPE: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0;
-    while byte < 0x20 {
-        #[expect(clippy::indexing_slicing, reason = "checked by the compiler: the table is a constant")]
-        {
-            table[byte] = true;
+/// Where the next byte is that must be escaped (quotes, backslashes, control characters), eight bytes at a time.
+fn next_escape(text: &[u8]) -> Option<usize> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    // The high bit of each byte that is zero. Of several bytes one above a found one may be marked too, none below.
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
+    let (words, rest) = text.as_chunks::<8>();
+    for (at, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let quotes = zeros(word ^ (ONES * u64::from(b'"')));
+        let backslashes = zeros(word ^ (ONES * u64::from(b'\\')));
+        let controls = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
+        let found = quotes | backslashes | controls;
+        if found != 0 {
+            return Some(at * 8 + found.trailing_zeros() as usize / 8);
         }
-        byte += 1;
     }
-    table[b'"' as usize] = true;
-    table[b'\\' as usize] = true;
-    table
-};
+    let escaped = |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\';
+    rest.iter().position(escaped).map(|at| words.len() * 8 + at)
+}
 
 /// A text in quotes, escaped.
 pub(crate) fn text(text: &str, out: &mut impl BufMut) {
     out.put_u8(b'"');
     let mut rest = text;
-    while let Some(at) = rest.bytes().position(|byte| ESCAPE.get(usize::from(byte)).copied().unwrap_or(true)) {
+    while let Some(at) = next_escape(rest.as_bytes()) {
         // INVARIANT: what is escaped is one byte long, so both sides of it are on character boundaries.
         let (plain, after) = rest.split_at_checked(at).unwrap_or((rest, ""));
         out.put_slice(plain.as_bytes());

@@ -1,6 +1,7 @@
 //! Schemas of bodies and answers.
 
 use mountgate_core::Code;
+use mountgate_sql::read::ConditionOp;
 use serde_json::{Value, json};
 
 fn text(description: &str) -> Value {
@@ -149,5 +150,43 @@ fn parameter_types() -> Vec<String> {
 }
 
 fn read() -> Value {
-    strict(&["mount", "from"], json!({ "mount": text("the mount"), "from": text("the relation") }))
+    let words: Vec<&str> = ConditionOp::ALL.iter().map(|(word, _)| *word).collect();
+    strict(
+        &["mount", "from"],
+        json!({
+            "mount": text("the mount"),
+            "from": text("the table, as the mount names it"),
+            "select": {
+                "type": ["array", "null"],
+                "items": { "type": "string" },
+                "minItems": 1,
+                "description": "the columns; every column in scope without it",
+            },
+            "where": {
+                "description": "conditions, all of which hold",
+                "oneOf": [
+                    {
+                        "type": "object",
+                        "description": "by column: a value to equal, a list to be in, or null",
+                        "additionalProperties": of("Parameter"),
+                    },
+                    list(strict(&["column", "op"], json!({
+                        "column": text("the column"),
+                        "op": { "enum": words },
+                        "value": { "description": "a value; for `in` a list; none for the tests of NULL" },
+                    }))),
+                    { "type": "null" },
+                ],
+            },
+            "order": {
+                "type": ["array", "null"],
+                "items": { "oneOf": [
+                    { "type": "string", "description": "a column, least first" },
+                    strict(&["column"], json!({ "column": text("the column"), "descending": { "type": "boolean" } })),
+                ] },
+            },
+            "limit": { "type": ["integer", "null"], "minimum": 0 },
+            "purpose": { "type": ["string", "null"], "maxLength": 500, "description": "what the answer is for" },
+        }),
+    )
 }
