@@ -1,4 +1,4 @@
--- Statements that both dialects take. `-- name` opens one, a line that ends in `;` closes it.
+--- Statements that both dialects take. `-- name` opens one, a line that ends in `;` closes it.
 
 -- one column
 SELECT name FROM customers;
@@ -582,3 +582,63 @@ SELECT '; -- no comment /* either */' AS s FROM customers WHERE customer_id = 1;
 
 -- large numbers
 SELECT 9007199254740993 AS beyond_doubles, 9223372036854775807 AS largest;
+
+-- three tables by using
+SELECT order_id, customer_id, product_id, name FROM orders JOIN order_items USING (order_id) JOIN customers USING (customer_id);
+
+-- a star of a subquery of stars
+SELECT * FROM (SELECT * FROM (SELECT order_id, status FROM orders) a) b;
+
+-- a qualified star of a derived table
+SELECT a.*, b.n FROM (SELECT customer_id, name FROM customers) a JOIN (SELECT customer_id, count(*) AS n FROM orders GROUP BY customer_id) b ON b.customer_id = a.customer_id;
+
+-- a star of a CTE
+WITH t AS (SELECT order_id AS id, status AS state FROM orders) SELECT t.* FROM t WHERE t.id < 9;
+
+-- an alias hides an input column in order by (ordered)
+SELECT 0 - order_id AS total, order_id FROM orders ORDER BY total;
+
+-- order by a name of a union (ordered)
+SELECT order_id AS id FROM orders WHERE total > 200 UNION SELECT ticket_id FROM tickets WHERE state = 'open' ORDER BY id;
+
+-- correlation past two levels
+SELECT c.customer_id FROM customers c WHERE (SELECT count(*) FROM orders o WHERE o.customer_id = c.customer_id AND o.order_id IN (SELECT i.order_id FROM order_items i WHERE i.quantity > c.customer_id - 5)) > 1;
+
+-- correlated aggregate of an outer column
+SELECT c.customer_id, (SELECT max(o.total) - min(o.total) FROM orders o WHERE o.customer_id = c.customer_id AND c.vip) AS spread FROM customers c;
+
+-- a name in an inner scope hides the outer
+SELECT customer_id FROM customers WHERE EXISTS (SELECT 1 FROM orders WHERE customer_id = 5 AND customers.customer_id = orders.customer_id);
+
+-- an unqualified outer name inside
+SELECT ticket_id FROM tickets WHERE EXISTS (SELECT 1 FROM internal_notes WHERE internal_notes.ticket_id = tickets.ticket_id AND subject LIKE '%refund%');
+
+-- a CTE that shadows in one branch only
+SELECT count(*) FROM (WITH tickets AS (SELECT 1 AS one) SELECT one FROM tickets) a CROSS JOIN (SELECT ticket_id FROM tickets) b;
+
+-- minus of a minus
+SELECT 10 - (5 - 3), 10 - 5 - 3, - (-3), 2 * (3 + 4) * 5, 20 / (2 * 5), 7 - -3;
+
+-- comparison chains by and
+SELECT order_id FROM orders WHERE 50 < total AND total <= 100 AND 'paid' = status;
+
+-- not in an or
+SELECT customer_id FROM customers WHERE NOT (city = 'Berlin' OR city IS NULL) OR vip;
+
+-- distinct counts by group, ordered (ordered)
+SELECT status, count(DISTINCT customer_id) AS buyers, count(*) AS n FROM orders GROUP BY status HAVING count(DISTINCT customer_id) > 1 ORDER BY buyers DESC, status;
+
+-- limit within a derived table (ordered)
+SELECT x.order_id FROM (SELECT order_id FROM orders ORDER BY order_id DESC LIMIT 5) x ORDER BY x.order_id;
+
+-- limit within in
+SELECT name FROM customers WHERE customer_id IN (SELECT customer_id FROM orders ORDER BY order_id LIMIT 3);
+
+-- case in order by (ordered)
+SELECT ticket_id, state FROM tickets ORDER BY CASE state WHEN 'open' THEN 1 WHEN 'waiting' THEN 2 ELSE 3 END, ticket_id;
+
+-- window partition by an expression (ordered)
+SELECT order_id, row_number() OVER (PARTITION BY order_id % 3 ORDER BY total DESC, order_id) AS n FROM orders WHERE total IS NOT NULL ORDER BY order_id;
+
+-- two windows of different orders (ordered)
+SELECT order_id, row_number() OVER (ORDER BY order_id DESC) AS down, sum(order_id) OVER (ORDER BY order_id ROWS BETWEEN CURRENT ROW AND 1 FOLLOWING) AS pair FROM orders ORDER BY order_id;

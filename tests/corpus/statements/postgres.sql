@@ -1,4 +1,4 @@
--- Statements in PostgreSQL's own dialect.
+--- Statements in PostgreSQL's own dialect.
 
 -- CTE named as a table
 WITH orders AS (SELECT order_id FROM orders WHERE total > 200) SELECT * FROM orders;
@@ -47,9 +47,6 @@ SELECT date '2025-06-01', timestamp '2025-06-01 12:00', interval '2 days', time 
 
 -- every type of the shop
 SELECT * FROM customers WHERE customer_id < 10;
-
--- every type of a product
-SELECT * FROM products;
 
 -- every type of an employee
 SELECT * FROM employee_records;
@@ -470,3 +467,69 @@ WITH m AS (SELECT date_trunc('month', placed_on) AS month, SUM(total) AS revenue
 
 -- an agent: average resolution time
 SELECT priority, AVG(closed_at - opened_at) AS avg_time, EXTRACT(EPOCH FROM AVG(closed_at - opened_at)) / 3600 AS hours FROM tickets WHERE closed_at IS NOT NULL GROUP BY priority;
+
+-- group by prefers the input column to the alias
+SELECT customer_id % 2 AS status, count(*) FROM orders GROUP BY status, customer_id % 2;
+
+-- order by prefers the alias to the input column (ordered)
+SELECT -order_id AS order_id FROM orders WHERE total > 300 ORDER BY order_id;
+
+-- order by an expression means the input column (ordered)
+SELECT -order_id AS order_id FROM orders WHERE total > 300 ORDER BY order_id + 0;
+
+-- a derived table with a name twice
+SELECT x.name FROM (SELECT c.name, c.city, o.status FROM customers c JOIN orders o USING (customer_id)) x WHERE x.status = 'open';
+
+-- lateral function of a lateral subquery
+SELECT c.customer_id, g FROM customers c, LATERAL (SELECT count(*) AS n FROM orders o WHERE o.customer_id = c.customer_id) k, generate_series(1, k.n::int) AS g WHERE c.customer_id < 5;
+
+-- any with an operator
+SELECT order_id FROM orders WHERE order_id < ALL(ARRAY[5, 6]) OR status = ANY('{open}'::text[]);
+
+-- a column named like a function
+SELECT t.count, t.max FROM (SELECT count(*) AS count, max(total) AS max FROM orders) t;
+
+-- a negative power
+SELECT (-2) ^ 2, -(2 ^ 2), 2 ^ -1;
+
+-- not binds after comparison
+SELECT NOT vip = true, NOT (vip AND credit > 1) FROM customers;
+
+-- concatenation binds before comparison
+SELECT name || city = name || country FROM customers;
+
+-- between binds before and
+SELECT order_id FROM orders WHERE total BETWEEN 10 AND 50 AND status = 'paid' OR NOT total BETWEEN 5 AND 300;
+
+-- casts bind first
+SELECT -1::int, 2 * '3'::int, '1' || 2::text, order_id::text || '-' || status FROM orders WHERE order_id < 3;
+
+-- json binds before comparison
+SELECT customer_id FROM customers WHERE profile ->> 'lang' = 'en' AND (profile ->> 'age')::int > 25;
+
+-- at time zone twice
+SELECT created_at AT TIME ZONE 'UTC' AT TIME ZONE 'America/New_York' FROM orders WHERE order_id < 5;
+
+-- distinct on with a window
+SELECT DISTINCT ON (status) status, row_number() OVER (ORDER BY order_id) FROM orders ORDER BY status, order_id;
+
+-- grouping sets of expressions with having
+SELECT extract(year FROM placed_on) AS y, status, count(*) FROM orders GROUP BY GROUPING SETS ((extract(year FROM placed_on), status), (extract(year FROM placed_on))) HAVING count(*) > 3;
+
+-- nested aggregates by derived tables
+SELECT max(n), avg(n)::numeric(6,2) FROM (SELECT customer_id, count(DISTINCT status) AS n FROM orders GROUP BY customer_id) q;
+
+-- an outer CTE inside a lateral
+WITH big AS (SELECT * FROM orders WHERE total > 200) SELECT c.name, b.n FROM customers c CROSS JOIN LATERAL (SELECT count(*) AS n FROM big WHERE big.customer_id = c.customer_id) b;
+
+-- union of different types
+SELECT order_id, total FROM orders UNION ALL SELECT ticket_id, priority FROM tickets;
+
+-- union of a null
+SELECT NULL AS x, order_id FROM orders UNION ALL SELECT city, customer_id FROM customers;
+
+-- a literal of unknown type in a derived table
+SELECT x.kind, x.kind || '!' FROM (SELECT 'a' AS kind, order_id FROM orders) x WHERE x.kind = 'a';
+
+-- a literal grouped
+SELECT 'all' AS scope, count(*) FROM orders GROUP BY 1;

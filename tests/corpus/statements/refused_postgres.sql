@@ -1,4 +1,4 @@
--- Statements that PostgreSQL takes and the gateway refuses, whole and by name: the known limits of its parser.
+--- Statements that PostgreSQL takes and the gateway refuses, whole and by name: the known limits of its parser.
 
 -- trim of one side without characters
 SELECT trim(trailing FROM 'a  ');
@@ -8,3 +8,9 @@ SELECT order_id, sum(order_id) OVER (ORDER BY order_id ROWS BETWEEN 1 PRECEDING 
 
 -- text search, whose configurations are of the catalogue
 SELECT ticket_id FROM tickets WHERE to_tsvector('english', body) @@ to_tsquery('english', 'order');
+
+-- select without columns
+SELECT FROM customers WHERE customer_id < 4;
+
+-- only
+SELECT count(*) FROM ONLY orders;

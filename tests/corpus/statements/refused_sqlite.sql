@@ -1,4 +1,4 @@
--- Statements that SQLite takes and the gateway refuses, whole and by name: the known limits of its parser.
+--- Statements that SQLite takes and the gateway refuses, whole and by name: the known limits of its parser.
 
 -- a hexadecimal integer, which would be printed as a blob
 SELECT 0x1F AS thirty_one;

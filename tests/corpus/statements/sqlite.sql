@@ -1,4 +1,4 @@
--- Statements in SQLite's own dialect.
+--- Statements in SQLite's own dialect.
 
 -- parameters by position
 -- params: ["paid", 50]

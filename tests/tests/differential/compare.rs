@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use mountgate_core::{
-    Catalogue, Ceiling, Claims, ColumnName, Grant, LimitKey, Limits, RelationName, Scope, Value, ceiling,
+    Catalogue, Ceiling, Claims, Code, ColumnName, Grant, LimitKey, Limits, RelationName, Scope, Value, ceiling,
 };
 use mountgate_sql::{Dialect, MaskKeys, Read, Statement};
 
@@ -96,7 +96,7 @@ pub(crate) fn refused(
         Ok(_) => return Some("is accepted: move it to the statements that are compared".into()),
         Err(refusal) => refusal,
     };
-    let told = matches!(refusal.code, mountgate_core::Code::Unparseable | mountgate_core::Code::Unsupported);
+    let told = matches!(refusal.code, Code::Unparseable | Code::Unsupported | Code::NotInScope);
     (!told).then(|| refusal.to_string())
 }
 
