@@ -32,6 +32,7 @@ pub use self::{
     mount::{Expiry, MountConfig, PolicyChoice},
     secret::Secret,
     source::{Problem, Problems, Source},
+    units::duration,
 };
 
 /// The name of the main file.

@@ -9,13 +9,13 @@ use std::{
 
 use rusqlite::{Connection, OpenFlags};
 
-use crate::config::{MAIN_FILE, MOUNTS_FOLDER};
+use crate::config::MOUNTS_FOLDER;
 
 /// What to write.
 #[derive(Clone, Debug)]
 pub struct Init {
-    /// The folder; made where it is not there.
-    pub folder: PathBuf,
+    /// The main file to write; its folder is made where it is not there.
+    pub main: PathBuf,
     /// A SQLite file to look into: its tables are then in the mount, every column commented out but for the keys.
     pub sqlite: Option<PathBuf>,
 }
@@ -66,9 +66,9 @@ impl Init {
             }
             None => ("shop.db".to_owned(), None),
         };
-        let mounts = self.folder.join(MOUNTS_FOLDER);
+        let mounts = self.main.parent().unwrap_or(Path::new("")).join(MOUNTS_FOLDER);
         let files = [
-            (self.folder.join(MAIN_FILE), main_file(&database)),
+            (self.main.clone(), main_file(&database)),
             (mounts.join("example.toml"), tables.as_deref().map_or_else(|| EXAMPLE.to_owned(), mount_file)),
         ];
         if let Some((there, _)) = files.iter().find(|(path, _)| path.exists()) {
@@ -183,9 +183,16 @@ admin = "127.0.0.1:7412"        # health, metrics, administration; keep it to th
 state = "state"                 # keys, identities and the ledger; for this user only, and worth a backup
 
 # max_body        = "1MB"       # the largest request (MB is 1,000,000 bytes, MiB is 1,048,576)
+# max_header      = "32KiB"
 # max_connections = 1024
 # header_timeout  = "10s"
 # body_timeout    = "30s"
+# idle_timeout    = "75s"
+# write_timeout   = "30s"
+# hosts           = ["gateway.example.com"]          # names beside the address itself under which /mcp is reached
+# origins         = ["https://console.example.com"]  # pages that may use /mcp
+# admin_hosts     = ["admin.example.com"]            # likewise for the admin port
+# admin_origins   = ["https://console.example.com"]
 # shutdown        = "10s"       # how long requests under way may take to end
 
 # [keys]                        # made in the state folder on first start; or keep it elsewhere:

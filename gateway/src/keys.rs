@@ -14,7 +14,7 @@ use mountgate_sql::MaskKeys;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use crate::config::Config;
+use crate::config::MainFile;
 
 /// The file of the master key within the state folder.
 const FILE: &str = "master.key";
@@ -73,15 +73,28 @@ impl std::fmt::Debug for Keys {
 }
 
 impl Keys {
-    /// The keys of that configuration: from where `[keys] master` says, or from the state folder, where a master key
+    /// The keys of that main file: from where `[keys] master` says, or from the state folder, where a master key
     /// is made on first use, for the owner only.
     ///
     /// # Errors
     /// Where it is missing, malformed, lost, or open to others.
-    pub fn open(config: &Config) -> Result<Self, KeyError> {
-        let Some(secret) = &config.main.master else { return Self::in_folder(&config.main.server.state) };
+    pub fn open(main: &MainFile) -> Result<Self, KeyError> {
+        let Some(secret) = &main.master else { return Self::in_folder(&main.server.state) };
         let text = secret.load().map_err(KeyError::Secret)?;
         Self::read(&text, &secret.to_string())
+    }
+
+    /// The same without making anything: where there is no master key yet, keys that hold until they are dropped.
+    ///
+    /// # Errors
+    /// As [`Keys::open`].
+    pub fn peek(main: &MainFile) -> Result<Self, KeyError> {
+        if main.master.is_some() || main.server.state.join(FILE).exists() {
+            return Self::open(main);
+        }
+        let mut key = Zeroizing::new([0; 32]);
+        getrandom::fill(key.as_mut()).map_err(|error| KeyError::Randomness(error.to_string()))?;
+        Ok(Self::of(key.as_ref()))
     }
 
     /// The keys of a state folder, made where there are none.
@@ -109,7 +122,11 @@ impl Keys {
         if bytes.len() != 32 {
             return Err(malformed());
         }
-        Ok(Self { master: Hkdf::new(Some(b"mountgate master 1"), &bytes) })
+        Ok(Self::of(&bytes))
+    }
+
+    fn of(master: &[u8]) -> Self {
+        Self { master: Hkdf::new(Some(b"mountgate master 1"), master) }
     }
 
     /// The key of the digests that stand for values in the ledger.

@@ -4,6 +4,16 @@
 //! `mediate`'s business. Only this crate knows TOML, environment variables, signals and the command line.
 
 pub mod claims;
+pub mod cli;
+pub mod compose;
 pub mod config;
+pub mod demo;
+pub mod explain;
 pub mod init;
 pub mod keys;
+pub mod log;
+pub mod serve;
+pub mod state;
+
+#[cfg(test)]
+mod shop;

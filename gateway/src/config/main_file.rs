@@ -61,8 +61,20 @@ pub struct ServerSection {
     pub header_timeout: Duration,
     /// How long a client may take over a request's body.
     pub body_timeout: Duration,
+    /// How long a connection may stay open between requests.
+    pub idle_timeout: Duration,
+    /// How long a client may take no byte of an answer.
+    pub write_timeout: Duration,
     /// How long requests under way may take to end when the gateway stops.
     pub shutdown: Duration,
+    /// Names beyond the data port's own address under which `/mcp` is reached.
+    pub hosts: Vec<String>,
+    /// Origins of pages that may use `/mcp`.
+    pub origins: Vec<String>,
+    /// Names beyond the admin port's own address under which it is reached.
+    pub admin_hosts: Vec<String>,
+    /// Origins of pages that may use the admin port.
+    pub admin_origins: Vec<String>,
 }
 
 /// `[gate]`: before anything is parsed.
@@ -266,6 +278,14 @@ fn server(table: Option<&Table<'_>>, folder: &Path) -> ServerSection {
     };
     let span =
         |key, default| get(key).and_then(|value| value.parsed(units::duration)).unwrap_or(Duration::from_secs(default));
+    let words = |key, sound: fn(&str) -> Result<(), String>| {
+        let Some(value) = get(key) else { return vec![] };
+        let all = value.strings().unwrap_or_default();
+        all.into_iter()
+            .filter(|(text, span)| sound(text).map_err(|why| value.reject_at(span, why)).is_ok())
+            .map(|(text, _)| text.to_owned())
+            .collect()
+    };
     let (data, admin) = (address("data", 7411), address("admin", 7412));
     if let Some(value) = get("admin").filter(|_| data == admin && admin.port() != 0) {
         value.reject("`data` and `admin` are the same address: give each its own port");
@@ -275,15 +295,35 @@ fn server(table: Option<&Table<'_>>, folder: &Path) -> ServerSection {
         admin,
         state: get("state").and_then(|value| path(&value, folder)).unwrap_or_else(|| folder.join("state")),
         max_body: size("max_body", 1 << 20),
-        max_header: size("max_header", 16 << 10),
+        max_header: size("max_header", 32 << 10),
         max_connections: get("max_connections")
             .and_then(|value| value.integer(1, 1_000_000))
             .and_then(|most| usize::try_from(most).ok())
             .unwrap_or(1024),
         header_timeout: span("header_timeout", 10),
         body_timeout: span("body_timeout", 30),
+        idle_timeout: span("idle_timeout", 75),
+        write_timeout: span("write_timeout", 30),
         shutdown: span("shutdown", 10),
+        hosts: words("hosts", host),
+        origins: words("origins", origin),
+        admin_hosts: words("admin_hosts", host),
+        admin_origins: words("admin_origins", origin),
     }
+}
+
+/// A host as browsers and clients send it: `gateway.example.com`, or with a port.
+fn host(text: &str) -> Result<(), String> {
+    let sound = !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-._:[]".contains(c));
+    sound.then_some(()).ok_or_else(|| format!("`{text}` is no host: write one like `gateway.example.com`"))
+}
+
+/// An origin as browsers send it.
+fn origin(text: &str) -> Result<(), String> {
+    let name = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    name.filter(|name| host(name).is_ok())
+        .map(drop)
+        .ok_or_else(|| format!("`{text}` is no origin: write one like `https://console.example.com`"))
 }
 
 fn ledger(table: Option<&Table<'_>>, folder: &Path, state: &Path) -> LedgerSection {

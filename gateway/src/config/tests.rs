@@ -223,6 +223,7 @@ fn every_mistake_in_the_main_file_is_told_with_its_place() {
         ("\"127.0.0.1:7411\"", "\"127.0.0.1:7411\"\nadmin = \"127.0.0.1:7411\""),
         ("\"127.0.0.1:7411\"", "\"127.0.0.1:7411\"\nmax_body = 10\nheader_timeout = \"1 year\"\nmax_connections = 0"),
         ("\"127.0.0.1:7411\"", "\"127.0.0.1:7411\"\nstate = \"\""),
+        ("\"127.0.0.1:7411\"", "\"127.0.0.1:7411\"\nhosts = [\"https://a\"]\nadmin_origins = [\"a\"]"),
         ("kind = \"sqlite\"", "kind = \"mysql\""),
         ("kind = \"sqlite\"", "kind = \"postgre\""),
         ("kind = \"sqlite\"", ""),
@@ -358,7 +359,13 @@ max_header = "8KB"
 max_connections = 7
 header_timeout = "1s"
 body_timeout = "2s"
+idle_timeout = "4s"
+write_timeout = "5s"
 shutdown = "3s"
+hosts = ["gateway.example.com"]
+origins = ["https://console.example.com"]
+admin_hosts = ["admin.example.com:8443"]
+admin_origins = ["http://localhost:3000"]
 [keys]
 master = { env = "MOUNTGATE_MASTER_KEY" }
 [gate]
@@ -386,7 +393,14 @@ wall = "require"
     let config = load(main, &[]).unwrap_or_else(|problems| panic!("{problems}"));
     let MainFile { server, master, gate, ledger, log, backends, .. } = &config.main;
     assert_eq!((server.max_body, server.max_header, server.max_connections), (2_000_000, 8_000, 7));
-    assert_eq!(server.header_timeout + server.body_timeout + server.shutdown, Duration::from_secs(6));
+    let times =
+        [server.header_timeout, server.body_timeout, server.shutdown, server.idle_timeout, server.write_timeout];
+    assert_eq!(times, [1, 2, 3, 4, 5].map(Duration::from_secs));
+    assert_eq!([&server.hosts, &server.admin_hosts], [&["gateway.example.com"], &["admin.example.com:8443"]]);
+    assert_eq!(
+        [&server.origins, &server.admin_origins],
+        [&["https://console.example.com"], &["http://localhost:3000"]]
+    );
     assert_eq!(server.state, PathBuf::from("/var/lib/mountgate"));
     assert_eq!(*master, Some(Secret::Env("MOUNTGATE_MASTER_KEY".into())));
     assert_eq!(gate.requests, Rate { amount: 5, window_ms: 1_000 });

@@ -64,7 +64,10 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
 }
 
 /// `500ms`, `5s`, `2m`, `1h`.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+///
+/// # Errors
+/// Says what it should look like.
+pub fn duration(text: &str) -> Result<Duration, String> {
     let (number, unit) = split(text);
     let Some((_, factor)) = SPANS.iter().find(|(name, _)| *name == unit) else {
         return Err(if unit.is_empty() {

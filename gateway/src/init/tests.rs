@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::Config;
+use crate::config::{Config, MAIN_FILE};
 
 fn load(folder: &Path) -> Config {
     Config::load(&folder.join(MAIN_FILE)).unwrap_or_else(|problems| panic!("{problems}"))
@@ -8,11 +8,11 @@ fn load(folder: &Path) -> Config {
 #[test]
 fn what_it_writes_loads_as_it_stands() {
     let folder = tempfile::tempdir().unwrap();
-    let written = Init { folder: folder.path().join("new"), sqlite: None }.write().unwrap();
+    let written = Init { main: folder.path().join("new").join(MAIN_FILE), sqlite: None }.write().unwrap();
     assert_eq!(written.len(), 2);
     let config = load(&folder.path().join("new"));
     assert_eq!(config.mounts["example"].tables["orders"].columns.len(), 3);
-    let again = Init { folder: folder.path().join("new"), sqlite: None }.write();
+    let again = Init { main: folder.path().join("new").join(MAIN_FILE), sqlite: None }.write();
     assert!(matches!(again, Err(InitError::Exists(_))));
 }
 
@@ -57,7 +57,7 @@ fn a_database_is_looked_into_and_nothing_is_opened_by_itself() {
              CREATE VIEW open_orders AS SELECT order_id FROM orders;",
         )
         .unwrap();
-    let init = Init { folder: folder.path().join("conf"), sqlite: Some(database.clone()) };
+    let init = Init { main: folder.path().join("conf").join(MAIN_FILE), sqlite: Some(database.clone()) };
     let written = init.write().unwrap();
     let text = fs::read_to_string(&written[1]).unwrap();
     assert!(text.contains("# [tables.\"orders\"]") || text.contains("[tables.\"orders\"]"), "{text}");
@@ -68,6 +68,7 @@ fn a_database_is_looked_into_and_nothing_is_opened_by_itself() {
     assert!(
         matches!(&config.main.backends["shop"].store, crate::config::StoreSection::Sqlite(sqlite) if sqlite.path.ends_with("shop \"1\".db"))
     );
-    let missing = Init { folder: folder.path().join("x"), sqlite: Some(folder.path().join("none.db")) }.write();
+    let missing =
+        Init { main: folder.path().join("x").join(MAIN_FILE), sqlite: Some(folder.path().join("none.db")) }.write();
     assert!(matches!(missing, Err(InitError::Database { .. })));
 }

@@ -1,0 +1,215 @@
+use std::{
+    io::Write,
+    sync::{Arc, Mutex},
+};
+
+use clap::CommandFactory as _;
+
+use super::*;
+use crate::shop::Shop;
+
+#[derive(Clone, Default)]
+struct Kept(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Kept {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Runs a command line over the shop, and gives its standard output.
+fn run(shop: &Shop, line: &[&str]) -> (Exit, String) {
+    let path = shop.config_path().display().to_string();
+    let cli = Cli::parse_from(["mountgate", "--config", &path].iter().chain(line));
+    let kept = Kept::default();
+    let exit = {
+        let output = Output::to(cli.json, kept.clone());
+        cli.run_to(output)
+    };
+    let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+    (exit, text)
+}
+
+fn json(shop: &Shop, line: &[&str]) -> serde_json::Value {
+    let (exit, text) = run(shop, &[line, &["--json"]].concat());
+    assert_eq!(exit, Exit::Done, "{line:?}: {text}");
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{line:?}: {error}: {text}"))
+}
+
+#[test]
+fn the_command_line_is_sound_and_every_command_has_examples() {
+    let mut command = Cli::command();
+    command.build();
+    command.debug_assert();
+    fn look(command: &clap::Command, without: &mut Vec<String>) {
+        let quiet = ["list", "revoke", "rotate", "help"];
+        let leaf = command.get_subcommands().all(|sub| sub.get_name() == "help");
+        if leaf && !quiet.contains(&command.get_name()) {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            if !help.contains("Examples:") {
+                without.push(command.get_name().to_owned());
+            }
+        }
+        for sub in command.get_subcommands() {
+            look(sub, without);
+        }
+    }
+    let mut without = Vec::new();
+    look(&command, &mut without);
+    assert!(without.is_empty(), "no examples: {without:?}");
+}
+
+#[test]
+fn agents_come_and_go() {
+    let shop = Shop::new();
+    let (exit, token) = run(&shop, &["agent", "add", "support-bot", "--claim", "region=eu"]);
+    assert_eq!(exit, Exit::Done);
+    assert!(token.starts_with("mga_") && token.trim_end().lines().count() == 1, "the token alone: {token}");
+    assert_eq!(run(&shop, &["agent", "add", "support-bot"]).0, Exit::Failed, "the name is taken");
+    let listed = json(&shop, &["agent", "list"]);
+    assert_eq!(listed[0]["name"], "support-bot");
+    assert_eq!(listed[0]["claims"]["region"], "eu");
+    assert!(!listed.to_string().contains(token.trim_end()));
+    let (_, table) = run(&shop, &["agent", "list"]);
+    assert!(table.starts_with("AGENT") && table.contains("region=\"eu\"") && table.contains("live"), "{table}");
+
+    let minted = json(&shop, &["session", "mint", "--agent", "support-bot", "--claim", "customer_id=1"]);
+    assert!(minted["token"].as_str().unwrap().starts_with("mgs_"));
+    let claimed = run(&shop, &["session", "mint", "--agent", "support-bot", "--claim", "region=us"]);
+    assert_eq!(claimed.0, Exit::Failed, "a session can't change the agent's own claim");
+    let ended = json(&shop, &["agent", "revoke", "support-bot"]);
+    assert_eq!(ended["sessions_ended"], 1);
+    assert_eq!(run(&shop, &["agent", "revoke", "support-bot"]).0, Exit::Failed);
+}
+
+#[test]
+fn minters_and_operators_come_and_go() {
+    let shop = Shop::new();
+    let minter = json(
+        &shop,
+        &["minter", "add", "desk", "--agent", "support-bot", "--claim", "customer_id:integer", "--max-ttl", "15m"],
+    );
+    assert!(minter["token"].as_str().unwrap().starts_with("mgm_"));
+    assert_eq!(json(&shop, &["minter", "list"])[0]["grant"]["max_ttl_ms"], 900_000);
+    assert_eq!(run(&shop, &["minter", "revoke", "desk"]).0, Exit::Done);
+    let operator = json(&shop, &["operator", "add", "alice"]);
+    assert!(operator["token"].as_str().unwrap().starts_with("mgo_"));
+    assert_eq!(run(&shop, &["operator", "revoke", "alice"]).0, Exit::Done);
+}
+
+/// Whoever reads the ledger must know who was let in; and no token may be in it.
+#[test]
+fn every_act_is_in_the_ledger_without_its_token() {
+    let shop = Shop::new();
+    let (_, token) = run(&shop, &["agent", "add", "support-bot"]);
+    run(&shop, &["agent", "add", "support-bot"]);
+    run(&shop, &["agent", "revoke", "support-bot"]);
+    let (exit, exported) = run(&shop, &["ledger", "export", "--kind", "admin"]);
+    assert_eq!(exit, Exit::Done);
+    let acts: Vec<(String, bool)> = exported
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["record"].take())
+        .filter(|record| record["act"] != "ledger.open")
+        .map(|record| (record["act"].as_str().unwrap().to_owned(), record["details"].get("failed").is_some()))
+        .collect();
+    let expected = [("agent.add", false), ("agent.add", false), ("agent.add", true), ("agent.revoke", false)];
+    assert_eq!(acts, expected.map(|(act, failed)| (act.to_owned(), failed)));
+    let secret = token.trim_end().rsplit('_').next().unwrap();
+    assert!(secret.len() > 60 && !exported.contains(secret));
+}
+
+#[test]
+fn revoking_works_while_a_mount_is_wrong() {
+    let shop = Shop::new();
+    run(&shop, &["agent", "add", "support-bot"]);
+    shop.mount("name = ");
+    assert_eq!(run(&shop, &["agent", "revoke", "support-bot"]).0, Exit::Done);
+    assert_eq!(run(&shop, &["check"]).0, Exit::Misconfigured);
+}
+
+#[test]
+fn the_ledger_is_verified_and_sealed() {
+    let shop = Shop::new();
+    run(&shop, &["agent", "add", "support-bot"]);
+    let checkpoint = run(&shop, &["ledger", "checkpoint"]).1;
+    let kept = shop.path().join("monday.json");
+    std::fs::write(&kept, &checkpoint).unwrap();
+    run(&shop, &["agent", "revoke", "support-bot"]);
+    let kept = kept.display().to_string();
+    let (exit, told) = run(&shop, &["ledger", "verify", "--checkpoint", &kept]);
+    assert_eq!(exit, Exit::Done, "{told}");
+    assert!(told.contains("the checkpoint holds") && told.contains("the chain holds"), "{told}");
+    let other = "0".repeat(64);
+    assert_eq!(run(&shop, &["ledger", "verify", "--checkpoint", &kept, "--key", &other]).0, Exit::Unsound);
+
+    let (_, tail) = run(&shop, &["ledger", "tail", "-n", "1"]);
+    assert!(tail.contains("agent.revoke"), "{tail}");
+
+    let folder = shop.path().join("state/ledger");
+    let segment = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.extension().is_some_and(|extension| extension == "jsonl"))
+        .unwrap();
+    let text = std::fs::read_to_string(&segment).unwrap();
+    std::fs::write(&segment, text.replace("agent.revoke", "agent.remove")).unwrap();
+    let (exit, told) = run(&shop, &["ledger", "verify"]);
+    assert_eq!(exit, Exit::Unsound);
+    assert!(told.contains("BROKEN"), "{told}");
+    assert_eq!(run(&shop, &["ledger", "checkpoint"]).0, Exit::Failed, "nothing broken is signed");
+}
+
+#[test]
+fn check_tells_what_holds_and_what_does_not() {
+    let shop = Shop::new();
+    let (exit, told) = run(&shop, &["check"]);
+    assert_eq!(exit, Exit::Done, "{told}");
+    assert!(told.contains("support") && told.contains("all of it holds"), "{told}");
+    assert!(told.contains("warning: agent `support-bot` of mount `support` is not there yet"), "{told}");
+    assert!(!shop.path().join("state").exists(), "check writes nothing");
+
+    shop.mount_with("\"status\"]", "\"staus\"]");
+    assert_eq!(run(&shop, &["check", "--offline"]).0, Exit::Done, "the files alone are sound");
+    let (exit, told) = run(&shop, &["check", "--json"]);
+    assert_eq!(exit, Exit::Misconfigured);
+    let found: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(found["problems"][0]["line"], 7);
+    assert!(found["problems"][0]["message"].as_str().unwrap().contains("did you mean `status`?"));
+}
+
+#[test]
+fn explain_lays_a_statement_open_and_ends_with_five_where_it_is_refused() {
+    let shop = Shop::new();
+    let ask = ["explain", "--mount", "support", "--agent", "support-bot", "--claim", "customer_id=1"];
+    let (exit, told) = run(&shop, &[&ask[..], &["SELECT status FROM orders"]].concat());
+    assert_eq!(exit, Exit::Done, "{told}");
+    assert!(told.contains("claim `customer_id`") && told.contains("sql\n"), "{told}");
+    let (exit, told) = run(&shop, &[&ask[..], &["SELECT note FROM orders"]].concat());
+    assert_eq!(exit, Exit::Refused, "{told}");
+    assert!(told.contains("refused\n  not_in_scope"), "{told}");
+}
+
+#[test]
+fn explain_knows_the_agents_own_claims() {
+    let shop = Shop::new();
+    run(&shop, &["agent", "add", "support-bot", "--claim", "customer_id=1"]);
+    let ask = ["explain", "--mount", "support", "--agent", "support-bot", "SELECT status FROM orders"];
+    assert_eq!(run(&shop, &ask).0, Exit::Done);
+    let over = [&ask[..], &["--claim", "customer_id=2"]].concat();
+    assert_eq!(run(&shop, &over).0, Exit::Failed);
+}
+
+#[test]
+fn init_writes_a_start_that_checks() {
+    let shop = Shop::new();
+    let (config, database) = (shop.path().join("new/mountgate.toml"), shop.path().join("shop.db"));
+    let (config, database) = (config.display().to_string(), database.display().to_string());
+    assert_eq!(run(&shop, &["init", "--config", &config, "--sqlite", &database]).0, Exit::Done);
+    let (exit, told) = run(&shop, &["check", "--config", &config]);
+    assert_eq!(exit, Exit::Done, "{told}");
+    assert_eq!(run(&shop, &["init", "--config", &config]).0, Exit::Failed, "what is there is left as it is");
+}

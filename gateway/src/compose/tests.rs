@@ -1,0 +1,142 @@
+use super::*;
+use crate::shop::Shop;
+
+async fn compose(shop: &Shop) -> Result<Composed, Problems> {
+    let config = shop.config();
+    let keys = Keys::peek(&config.main).unwrap();
+    Composer::new(HostConfig::default()).unwrap().compose(&config, &keys, 7).await
+}
+
+/// What is wrong, as `file:line:column message`.
+async fn wrong(shop: &Shop) -> Vec<String> {
+    let Err(Problems(problems)) = compose(shop).await else { panic!("it composed") };
+    problems.iter().map(|p| format!("{}:{}:{} {}", p.file, p.line, p.column, p.message)).collect()
+}
+
+#[tokio::test]
+async fn a_sound_shop_composes_and_warns_of_the_missing_wall() {
+    let shop = Shop::new();
+    let composed = compose(&shop).await.unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(composed.generation.number(), 7);
+    let mount = &composed.generation.mounts()["support"];
+    assert_eq!(mount.ceiling().relations().len(), 2);
+    assert_eq!(composed.warnings.len(), 1, "{:?}", composed.warnings);
+    assert!(composed.warnings[0].contains("`shop` has no wall"));
+}
+
+#[tokio::test]
+async fn what_the_backend_lacks_is_told_at_its_place() {
+    let shop = Shop::new();
+    let mount =
+        crate::shop::MOUNT.replace("\"status\"]", "\"staus\"]").replace("[tables.customers]", "[tables.costumers]");
+    shop.mount(&mount);
+    let wrong = wrong(&shop).await;
+    assert_eq!(
+        wrong,
+        [
+            "mounts/support.toml:10:9 the backend has no relation `costumers`",
+            "mounts/support.toml:7:38 `orders` has no column `staus`; did you mean `status`?",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_mask_and_a_filter_must_fit_their_columns() {
+    let shop = Shop::new();
+    let mount = crate::shop::MOUNT.replace("{ partial = { first = 1, last = 4 } }", "{ round = 2 }").replacen(
+        "customer_id = claim.customer_id",
+        "custmer_id = claim.customer_id",
+        1,
+    );
+    shop.mount(&mount);
+    let wrong = wrong(&shop).await;
+    assert_eq!(wrong.len(), 2, "{wrong:?}");
+    assert!(
+        wrong.iter().any(|w| w.starts_with("mounts/support.toml:12:11 ") && w.contains("mask `round`")),
+        "{wrong:?}"
+    );
+    assert!(
+        wrong.iter().any(|w| w.starts_with("mounts/support.toml:8:1 ") && w.contains("`customer_id`?")),
+        "{wrong:?}"
+    );
+}
+
+#[tokio::test]
+async fn one_relation_cannot_have_two_ceilings() {
+    let shop = Shop::new();
+    shop.mount(
+        &crate::shop::MOUNT
+            .replace("[limits]", "[tables.\"main.orders\"]\ncolumns = [\"order_id\", \"note\"]\n\n[limits]"),
+    );
+    let wrong = wrong(&shop).await;
+    assert_eq!(wrong.len(), 1, "{wrong:?}");
+    assert!(wrong[0].contains("one and the same relation"), "{wrong:?}");
+}
+
+#[tokio::test]
+async fn a_wall_that_is_required_is_not_there() {
+    let shop = Shop::new();
+    shop.main("wall = \"require\"\n");
+    let wrong = wrong(&shop).await;
+    assert_eq!(wrong.len(), 1, "{wrong:?}");
+    assert!(wrong[0].starts_with("mountgate.toml:9:1 ") && wrong[0].contains("no wall of its own"), "{wrong:?}");
+}
+
+#[tokio::test]
+async fn a_database_that_is_not_there_is_told_and_the_rest_too() {
+    let shop = Shop::new();
+    std::fs::remove_file(shop.path().join("shop.db")).unwrap();
+    let plugin = "\n[plugins.\"acme/x\"]\npath = \"none.wasm\"\n[plugins_development]\nallow_unsigned_plugins = true\n";
+    shop.main(plugin);
+    let wrong = wrong(&shop).await;
+    assert_eq!(wrong.len(), 2, "{wrong:?}");
+    assert!(wrong[0].starts_with("mountgate.toml:5:11 backend `shop` cannot be opened"), "{wrong:?}");
+    assert!(wrong[1].starts_with("mountgate.toml:11:1 policy `acme/x`"), "{wrong:?}");
+}
+
+#[tokio::test]
+async fn settings_that_the_policy_refuses_are_told_at_the_settings() {
+    let shop = Shop::new();
+    shop.mount_with("policy = \"ceiling\"", "policy = \"ceiling\"\nsettings = { tier = \"beta\" }");
+    let refused = wrong(&shop).await;
+    assert_eq!(refused.len(), 1, "{refused:?}");
+    assert!(refused[0].starts_with("mounts/support.toml:5:1 policy `ceiling`"), "{refused:?}");
+
+    let agent = "[agent.beta]\npolicy = \"tiers\"\nsettings = { teirs = [] }\n\n[limits]";
+    shop.mount_with("[limits]", agent);
+    let refused = wrong(&shop).await;
+    assert_eq!(refused.len(), 1, "{refused:?}");
+    assert!(refused[0].starts_with("mounts/support.toml:17:1 policy `tiers`"), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_plugin_is_admitted_from_its_file() {
+    let shop = Shop::new();
+    std::fs::write(shop.path().join("copy.wasm"), mountgate_policy::bundled::CEILING).unwrap();
+    shop.main("\n[plugins.\"acme/x\"]\npath = \"copy.wasm\"\n[plugins_development]\nallow_unsigned_plugins = true\n");
+    shop.mount_with("policy = \"ceiling\"", "policy = \"acme/x\"");
+    let composed = compose(&shop).await.unwrap_or_else(|problems| panic!("{problems}"));
+    assert!(composed.warnings.iter().any(|warning| warning.contains("`acme/x` runs unsigned")));
+    std::fs::write(shop.path().join("copy.wasm"), "not wasm").unwrap();
+    assert!(wrong(&shop).await[0].contains("no WebAssembly component"));
+}
+
+#[tokio::test]
+async fn backends_and_plugins_are_kept_for_the_next_generation() {
+    let shop = Shop::new();
+    let config = shop.config();
+    let keys = Keys::peek(&config.main).unwrap();
+    let mut composer = Composer::new(HostConfig::default()).unwrap();
+    let first = composer.compose(&config, &keys, 1).await.unwrap_or_else(|problems| panic!("{problems}"));
+    let next = composer.compose(&config, &keys, 2).await.unwrap_or_else(|problems| panic!("{problems}"));
+    let backend = |composed: &Composed| Arc::clone(composed.generation.mounts()["support"].backend());
+    assert!(Arc::ptr_eq(&backend(&first), &backend(&next)));
+    // Another section is another store.
+    shop.main("# as before, but\nwall = \"warn\"\n");
+    let mut changed = shop.config();
+    if let StoreSection::Sqlite(sqlite) = &mut changed.main.backends.get_mut("shop").unwrap().store {
+        sqlite.threads = Some(3);
+    }
+    let other = composer.compose(&changed, &keys, 3).await.unwrap_or_else(|problems| panic!("{problems}"));
+    assert!(!Arc::ptr_eq(&backend(&first), &backend(&other)));
+}
