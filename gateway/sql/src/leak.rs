@@ -119,7 +119,7 @@ fn converts(ty: &ColumnType) -> bool {
 }
 
 /// Whether no column, subquery or aggregate is in the expression: it may raise, but on no row's account.
-fn constant(expr: &Expr<'_>) -> bool {
+pub(crate) fn constant(expr: &Expr<'_>) -> bool {
     !expr.any(&|part| match part {
         Expr::Column { .. } | Expr::Exists(_) | Expr::Scalar(_) | Expr::ArrayQuery(_) | Expr::InQuery { .. } => true,
         Expr::Any { operand, .. } => matches!(**operand, crate::ir::Quantified::Query(_)),

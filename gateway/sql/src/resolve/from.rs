@@ -448,9 +448,9 @@ impl<'a> Resolver<'a> {
         let count = args.len();
         let args =
             args.into_iter().map(|arg| self.with_use(Use::Joined, |this| this.expr(arg))).collect::<Outcome<Vec<_>>>()?;
-        for arg in &args {
-            // A function of another item's columns runs wherever the planner puts it.
-            self.check_argument(arg);
+        // A function in FROM may raise on its argument, whatever that is, and runs wherever the planner puts it.
+        if !args.iter().all(crate::leak::constant) {
+            self.leaky = true;
         }
         let column = |name: Cow<'a, str>| Output { name, ty: None, sources: vec![] };
         let mut columns: Vec<Output<'a>> = match allow::table_columns(self.dialect, function.name) {

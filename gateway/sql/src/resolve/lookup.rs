@@ -40,6 +40,14 @@ impl<'a> Resolver<'a> {
                     .find(|(alias, _)| self.dialect.same(alias, &name))
                     .map(|(_, expr)| expr.clone());
                 if let Some(expr) = &found {
+                    // Within a subquery, an aggregate would count the subquery's rows.
+                    let computed = |part: &Expr<'_>| matches!(part, Expr::Call(call) if call.aggregate || call.over.is_some());
+                    if at + 1 < self.levels.len() && expr.any(&computed) {
+                        return Err(refuse::unsupported(
+                            format!("the aggregate `{}` within a subquery", ident.value),
+                            ident.span,
+                        ));
+                    }
                     // A name that stands for a large expression may be used many times.
                     self.nodes += expr.nodes();
                     self.node()?;

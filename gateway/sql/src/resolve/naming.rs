@@ -137,6 +137,7 @@ fn before(one: Location, other: Location) -> bool {
 fn item_bounds(tokens: &[TokenWithSpan], at: usize) -> Option<(Location, Location)> {
     let (mut depth, mut item) = (0_usize, 0_usize);
     let mut bounds: Option<(Location, Location)> = None;
+    let mut after_distinct = false;
     for token in tokens {
         let word = match &token.token {
             Token::Word(word) if word.quote_style.is_none() => word.value.as_str(),
@@ -155,6 +156,8 @@ fn item_bounds(tokens: &[TokenWithSpan], at: usize) -> Option<(Location, Locatio
                 continue;
             }
             Token::SemiColon | Token::EOF => break,
+            // `IS DISTINCT FROM` is no FROM clause.
+            _ if after_distinct && is(&["from"]) => {}
             _ if depth == 0
                 && is(&["from", "where", "group", "having", "window", "order", "limit", "union", "except", "intersect"]) =>
             {
@@ -163,6 +166,7 @@ fn item_bounds(tokens: &[TokenWithSpan], at: usize) -> Option<(Location, Locatio
             _ if item == 0 && bounds.is_none() && depth == 0 && is(&["distinct", "all"]) => continue,
             _ => {}
         }
+        after_distinct = is(&["distinct"]);
         if item == at {
             bounds = Some((bounds.map_or(token.span.start, |(start, _)| start), token.span.end));
         }
