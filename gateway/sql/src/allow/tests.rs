@@ -378,7 +378,7 @@ fn sqlite_has_every_function_of_the_list_with_these_numbers_of_arguments() {
         if entry.kind == Kind::Table {
             let sql = format!("SELECT * FROM {}('[]')", entry.name);
             let shown = connection.prepare(&sql).unwrap();
-            let columns: Vec<_> = shown.column_names().into_iter().collect();
+            let columns: Vec<_> = shown.column_names().collect();
             assert_eq!(Some(columns.as_slice()), table_columns(Dialect::Sqlite, entry.name));
             continue;
         }
