@@ -119,8 +119,11 @@ fn claim(
     as_text: bool,
 ) -> Result<Value, Refusal> {
     let Some(claim) = claims.get(name) else {
-        return Err(Refusal::new(Code::ClaimMissing, format!("the caller has no claim `{name}`, which this table needs"))
-            .hint("ask with a session that carries the claim"));
+        return Err(Refusal::new(
+            Code::ClaimMissing,
+            format!("the caller has no claim `{name}`, which this table needs"),
+        )
+        .hint("ask with a session that carries the claim"));
     };
     let mistyped = || {
         let wanted = if list { format!("{} or a list of it", column.label()) } else { column.label() };

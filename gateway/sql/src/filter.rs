@@ -24,7 +24,10 @@ pub fn parse(text: &str) -> Result<Filter, String> {
     }
     parser.or()?;
     if let Some(more) = parser.peek() {
-        return Err(format!("{} is not expected after a whole condition; join conditions with AND or OR", more.shown()));
+        return Err(format!(
+            "{} is not expected after a whole condition; join conditions with AND or OR",
+            more.shown()
+        ));
     }
     Filter::new(parser.nodes).map_err(|error| error.to_string())
 }
@@ -85,7 +88,8 @@ fn lex(text: &str) -> Result<Vec<Token>, String> {
         let negative = first == '-';
         let digits_from = if negative { rest.strip_prefix('-').unwrap_or(rest) } else { rest };
         if digits_from.starts_with(|ch: char| ch.is_ascii_digit()) {
-            let end = digits_from.find(|ch: char| !(ch.is_ascii_alphanumeric() || ch == '.')).unwrap_or(digits_from.len());
+            let end =
+                digits_from.find(|ch: char| !(ch.is_ascii_alphanumeric() || ch == '.')).unwrap_or(digits_from.len());
             let (number, after) = digits_from.split_at_checked(end).unwrap_or((digits_from, ""));
             if !is_plain_number(number) {
                 return Err(format!("`{number}` is not a number"));

@@ -46,13 +46,25 @@ pub(crate) struct Item<'a> {
 }
 
 pub(crate) enum ItemKind<'a> {
-    Relation { rel: Rel<'a>, touched: u32, used: Vec<bool> },
+    Relation {
+        rel: Rel<'a>,
+        touched: u32,
+        used: Vec<bool>,
+    },
     /// A derived table or CTE; `values` where its columns are named by VALUES.
-    Derived { columns: Vec<Output<'a>>, values: bool },
+    Derived {
+        columns: Vec<Output<'a>>,
+        values: bool,
+    },
     /// A table function; `renamed` where the printer gives the columns their names.
-    Function { columns: Vec<Output<'a>>, renamed: bool },
+    Function {
+        columns: Vec<Output<'a>>,
+        renamed: bool,
+    },
     /// A parenthesised join under an alias: its columns are those of the items inside.
-    Joined { columns: Vec<(Cow<'a, str>, Expr<'a>)> },
+    Joined {
+        columns: Vec<(Cow<'a, str>, Expr<'a>)>,
+    },
 }
 
 #[derive(Clone, PartialEq)]
@@ -205,7 +217,10 @@ pub(crate) enum Quantified<'a> {
 
 #[derive(Clone, PartialEq)]
 pub(crate) enum Expr<'a> {
-    Column { item: u32, column: u32 },
+    Column {
+        item: u32,
+        column: u32,
+    },
     Parameter(usize),
     Number(&'a str),
     Text(&'a str),
@@ -215,25 +230,78 @@ pub(crate) enum Expr<'a> {
     /// `INTERVAL '1' DAY`
     Interval(&'a str, Option<&'static str>),
     /// Left-associative: `a op b op c`.
-    Chain { op: &'static str, items: Vec<Expr<'a>> },
-    Prefix { op: &'static str, expr: Box<Expr<'a>> },
+    Chain {
+        op: &'static str,
+        items: Vec<Expr<'a>>,
+    },
+    Prefix {
+        op: &'static str,
+        expr: Box<Expr<'a>>,
+    },
     /// `IS NULL`, `IS NOT TRUE`, …
-    Postfix { op: &'static str, expr: Box<Expr<'a>> },
-    In { expr: Box<Expr<'a>>, list: Vec<Expr<'a>>, negated: bool },
-    InQuery { expr: Box<Expr<'a>>, query: Box<Query<'a>>, negated: bool },
-    Between { expr: Box<Expr<'a>>, low: Box<Expr<'a>>, high: Box<Expr<'a>>, negated: bool },
-    Like { op: &'static str, expr: Box<Expr<'a>>, pattern: Box<Expr<'a>>, escape: Option<Box<Expr<'a>>>, negated: bool },
-    Any { op: &'static str, all: bool, expr: Box<Expr<'a>>, operand: Box<Quantified<'a>> },
+    Postfix {
+        op: &'static str,
+        expr: Box<Expr<'a>>,
+    },
+    In {
+        expr: Box<Expr<'a>>,
+        list: Vec<Expr<'a>>,
+        negated: bool,
+    },
+    InQuery {
+        expr: Box<Expr<'a>>,
+        query: Box<Query<'a>>,
+        negated: bool,
+    },
+    Between {
+        expr: Box<Expr<'a>>,
+        low: Box<Expr<'a>>,
+        high: Box<Expr<'a>>,
+        negated: bool,
+    },
+    Like {
+        op: &'static str,
+        expr: Box<Expr<'a>>,
+        pattern: Box<Expr<'a>>,
+        escape: Option<Box<Expr<'a>>>,
+        negated: bool,
+    },
+    Any {
+        op: &'static str,
+        all: bool,
+        expr: Box<Expr<'a>>,
+        operand: Box<Quantified<'a>>,
+    },
     Exists(Box<Query<'a>>),
     Scalar(Box<Query<'a>>),
     ArrayQuery(Box<Query<'a>>),
     Array(Vec<Expr<'a>>),
-    Subscript { expr: Box<Expr<'a>>, subscripts: Vec<Subscript<'a>> },
+    Subscript {
+        expr: Box<Expr<'a>>,
+        subscripts: Vec<Subscript<'a>>,
+    },
     Row(Vec<Expr<'a>>),
-    Case { operand: Option<Box<Expr<'a>>>, arms: Vec<(Expr<'a>, Expr<'a>)>, otherwise: Option<Box<Expr<'a>>> },
-    Cast { expr: Box<Expr<'a>>, printed: Box<str>, ty: ColumnType },
+    Case {
+        operand: Option<Box<Expr<'a>>>,
+        arms: Vec<(Expr<'a>, Expr<'a>)>,
+        otherwise: Option<Box<Expr<'a>>>,
+    },
+    Cast {
+        expr: Box<Expr<'a>>,
+        printed: Box<str>,
+        ty: ColumnType,
+    },
     Call(Box<Call<'a>>),
-    Collate { expr: Box<Expr<'a>>, collation: &'static str },
-    Extract { field: &'static str, expr: Box<Expr<'a>> },
-    AtTimeZone { expr: Box<Expr<'a>>, zone: Box<Expr<'a>> },
+    Collate {
+        expr: Box<Expr<'a>>,
+        collation: &'static str,
+    },
+    Extract {
+        field: &'static str,
+        expr: Box<Expr<'a>>,
+    },
+    AtTimeZone {
+        expr: Box<Expr<'a>>,
+        zone: Box<Expr<'a>>,
+    },
 }

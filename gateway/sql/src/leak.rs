@@ -87,9 +87,7 @@ impl<'a> Leak<'_, 'a> {
             (Some(left), Some(right)) if left == right => true,
             (Some(T::Integer), Some(T::Decimal | T::Float)) | (Some(T::Decimal | T::Float), Some(T::Integer)) => true,
             // A number written out is converted once.
-            (Some(one), Some(other)) => {
-                (number(left) && other.is_numeric()) || (number(right) && one.is_numeric())
-            }
+            (Some(one), Some(other)) => (number(left) && other.is_numeric()) || (number(right) && one.is_numeric()),
             // A constant expression of a type unknown here: only types that convert to any other without raising.
             (None, Some(ty)) => constant(left) && converts(ty),
             (Some(ty), None) => constant(right) && converts(ty),

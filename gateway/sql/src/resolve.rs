@@ -58,7 +58,8 @@ pub(crate) fn resolve<'a>(
         tokens: None,
     };
     let (query, outputs) = resolver.query(query, Place::Top)?;
-    let touch = if gather { resolver.touch() } else { Touch { verb: Verb::Read, relations: vec![], predicates: vec![] } };
+    let touch =
+        if gather { resolver.touch() } else { Touch { verb: Verb::Read, relations: vec![], predicates: vec![] } };
     let Resolver { items, leaky, touched, .. } = resolver;
     let touched = touched.iter().map(|touched| touched.rel).collect();
     Ok((Resolved { query, items, outputs, touched, leaky }, touch))
@@ -131,7 +132,10 @@ struct CteEntry<'a> {
 enum CteState<'a> {
     /// Its own first part is being resolved, or (SQLite, WITH RECURSIVE) it comes later: naming it is refused.
     Pending,
-    Ready { id: u32, columns: Vec<Output<'a>> },
+    Ready {
+        id: u32,
+        columns: Vec<Output<'a>>,
+    },
 }
 
 impl<'a> Resolver<'a> {

@@ -102,9 +102,8 @@ fn check(
         }
         Token::HexStringLiteral(digits) => {
             // `0x1F` arrives here too, as if it were `X'1F'`: an integer would become a blob.
-            let starts_with_x = offset(text, span.start).and_then(|at| text.get(at..)).is_some_and(|rest| {
-                rest.starts_with(['x', 'X'])
-            });
+            let starts_with_x =
+                offset(text, span.start).and_then(|at| text.get(at..)).is_some_and(|rest| rest.starts_with(['x', 'X']));
             if dialect != Dialect::Sqlite || !starts_with_x {
                 return no("a hexadecimal literal");
             }
@@ -127,10 +126,12 @@ fn check(
         | Token::NationalStringLiteral(_)
         | Token::QuoteDelimitedStringLiteral(_)
         | Token::NationalQuoteDelimitedStringLiteral(_) => no("this kind of string literal"),
-        Token::SingleQuotedString(value)
-        | Token::EscapedStringLiteral(value)
-        | Token::UnicodeStringLiteral(value) => {
-            if value.contains('\0') { no("a string with a NUL character") } else { Ok(()) }
+        Token::SingleQuotedString(value) | Token::EscapedStringLiteral(value) | Token::UnicodeStringLiteral(value) => {
+            if value.contains('\0') {
+                no("a string with a NUL character")
+            } else {
+                Ok(())
+            }
         }
         Token::DollarQuotedString(quoted) => {
             let sqlparser::ast::DollarQuotedString { value, tag: _ } = quoted;

@@ -127,7 +127,9 @@ impl Printer<'_, '_> {
                 )
             }
             Mask::Truncate(part) => truncate(*part, x, ty),
-            Mask::Round { digits } => postgres_number(x, ty, store_type, &|x| format!("pg_catalog.round({x}, {digits})")),
+            Mask::Round { digits } => {
+                postgres_number(x, ty, store_type, &|x| format!("pg_catalog.round({x}, {digits})"))
+            }
             Mask::Bucket { width } => {
                 postgres_number(x, ty, store_type, &|x| format!("(pg_catalog.floor({x} / {width}) * {width})"))
             }

@@ -5,9 +5,7 @@ use mountgate_core::Refusal;
 use super::Printer;
 use crate::{
     Dialect,
-    ir::{
-        Body, Bound, Distinct, From, Group, Item, ItemKind, Order, OrderKey, Query, Select, Term, Window,
-    },
+    ir::{Body, Bound, Distinct, From, Group, Item, ItemKind, Order, OrderKey, Query, Select, Term, Window},
 };
 
 /// What a select list's items are called.

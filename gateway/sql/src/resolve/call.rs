@@ -18,13 +18,7 @@ const BARE: [&str; 5] = ["current_date", "current_time", "current_timestamp", "l
 
 impl<'a> Resolver<'a> {
     /// The entry of the allow-list for that name, kind and number of arguments.
-    fn entry(
-        &self,
-        name: &str,
-        args: usize,
-        kinds: &[allow::Kind],
-        span: Span,
-    ) -> Outcome<&'static allow::Function> {
+    fn entry(&self, name: &str, args: usize, kinds: &[allow::Kind], span: Span) -> Outcome<&'static allow::Function> {
         let known = allow::functions(self.dialect, name);
         let fits = |function: &&allow::Function| {
             args >= usize::from(function.min_args)
@@ -80,8 +74,9 @@ impl<'a> Resolver<'a> {
         let parts = self.parts(name)?;
         let span = parts.first().map_or(Span::empty(), |ident| ident.span);
         let [ident] = parts.as_slice() else {
-            return Err(refuse::unsupported(format!("the function `{name}`"), span)
-                .hint("call functions without a schema"));
+            return Err(
+                refuse::unsupported(format!("the function `{name}`"), span).hint("call functions without a schema")
+            );
         };
         if *uses_odbc_syntax {
             return Err(refuse::unsupported("`{fn …}`", span));
@@ -135,10 +130,8 @@ impl<'a> Resolver<'a> {
                 }
             }
         }
-        let star = matches!(
-            args.as_slice(),
-            [ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Wildcard)]
-        ) && own == "count";
+        let star =
+            matches!(args.as_slice(), [ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Wildcard)]) && own == "count";
         let distinct = match duplicate_treatment {
             None | Some(ast::DuplicateTreatment::All) => false,
             Some(ast::DuplicateTreatment::Distinct) => true,
@@ -243,12 +236,8 @@ impl<'a> Resolver<'a> {
     fn bound(&mut self, bound: &'a ast::WindowFrameBound) -> Outcome<Bound<'a>> {
         Ok(match bound {
             ast::WindowFrameBound::CurrentRow => Bound::Current,
-            ast::WindowFrameBound::Preceding(by) => {
-                Bound::Preceding(by.as_ref().map(|by| self.expr(by)).transpose()?)
-            }
-            ast::WindowFrameBound::Following(by) => {
-                Bound::Following(by.as_ref().map(|by| self.expr(by)).transpose()?)
-            }
+            ast::WindowFrameBound::Preceding(by) => Bound::Preceding(by.as_ref().map(|by| self.expr(by)).transpose()?),
+            ast::WindowFrameBound::Following(by) => Bound::Following(by.as_ref().map(|by| self.expr(by)).transpose()?),
         })
     }
 }

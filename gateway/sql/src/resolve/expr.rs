@@ -97,7 +97,8 @@ impl<'a> Resolver<'a> {
                     return no("`ILIKE ANY`");
                 }
                 if self.dialect == Dialect::Sqlite {
-                    return no("`ILIKE`").map_err(|refusal| refusal.hint("`LIKE` ignores the case of ASCII letters in SQLite"));
+                    return no("`ILIKE`")
+                        .map_err(|refusal| refusal.hint("`LIKE` ignores the case of ASCII letters in SQLite"));
                 }
                 self.like("ILIKE", *negated, inner, pattern, escape_char.as_deref())
             }
@@ -111,14 +112,9 @@ impl<'a> Resolver<'a> {
             ast::Expr::AnyOp { left, compare_op, right, is_some: _ } => self.quantified(left, compare_op, right, false),
             ast::Expr::AllOp { left, compare_op, right } => self.quantified(left, compare_op, right, true),
             ast::Expr::UnaryOp { op, expr: inner } => self.unary(op, inner, expr.span()),
-            ast::Expr::Convert {
-                is_try: _,
-                expr: _,
-                data_type: _,
-                charset: _,
-                target_before_value: _,
-                styles: _,
-            } => no("`CONVERT`"),
+            ast::Expr::Convert { is_try: _, expr: _, data_type: _, charset: _, target_before_value: _, styles: _ } => {
+                no("`CONVERT`")
+            }
             ast::Expr::Cast { kind, expr: inner, data_type, format } => {
                 match kind {
                     ast::CastKind::Cast | ast::CastKind::DoubleColon => {}
@@ -154,7 +150,8 @@ impl<'a> Resolver<'a> {
             }
             ast::Expr::Substring { expr: inner, substring_from, substring_for, special, shorthand } => {
                 if self.dialect == Dialect::Sqlite && !*special {
-                    return no("`SUBSTRING … FROM`").map_err(|refusal| refusal.hint("write `substr(…, start, length)`"));
+                    return no("`SUBSTRING … FROM`")
+                        .map_err(|refusal| refusal.hint("write `substr(…, start, length)`"));
                 }
                 let mut args = vec![self.expr(inner)?];
                 match (substring_from, substring_for) {
@@ -204,7 +201,8 @@ impl<'a> Resolver<'a> {
             ast::Expr::Prefixed { prefix, value: _ } => no(&format!("the prefix `{}`", prefix.value)),
             ast::Expr::TypedString(ast::TypedString { data_type, value, uses_odbc_syntax }) => {
                 if self.dialect == Dialect::Sqlite || *uses_odbc_syntax {
-                    return no("a typed literal").map_err(|refusal| refusal.hint("write the text alone, or `date('…')`"));
+                    return no("a typed literal")
+                        .map_err(|refusal| refusal.hint("write the text alone, or `date('…')`"));
                 }
                 let ty = self.cast_type(data_type, expr.span())?;
                 Ok(Expr::Cast { expr: Box::new(self.value(value)?), printed: ty.printed, ty: ty.ty })
@@ -380,10 +378,7 @@ impl<'a> Resolver<'a> {
             }
         };
         // PostgreSQL reads `-2 ^ 2` as `(-2) ^ 2`, the parser as `-(2 ^ 2)`; so with other operators that bind tightly.
-        if matches!(
-            inner,
-            ast::Expr::BinaryOp { .. } | ast::Expr::AtTimeZone { .. } | ast::Expr::Collate { .. }
-        ) {
+        if matches!(inner, ast::Expr::BinaryOp { .. } | ast::Expr::AtTimeZone { .. } | ast::Expr::Collate { .. }) {
             return Err(refuse::unsupported(format!("`{symbol}` before an operator without parentheses"), span)
                 .hint("put parentheses around what the sign belongs to"));
         }
@@ -571,9 +566,7 @@ impl<'a> Resolver<'a> {
     /// A select item of an inner query: the outer query's conditions on it are moved inside, where it stands in for
     /// its name, unless it is the result of an aggregate or window.
     pub(super) fn check_inner_projection(&mut self, expr: &Expr<'a>) {
-        if !self.leaky
-            && !expr.any(&|part| matches!(part, Expr::Call(call) if call.aggregate || call.over.is_some()))
-        {
+        if !self.leaky && !expr.any(&|part| matches!(part, Expr::Call(call) if call.aggregate || call.over.is_some())) {
             self.check_argument(expr);
         }
     }

@@ -16,7 +16,7 @@ use crate::{
 };
 
 impl<'a> Resolver<'a> {
-    pub(super) fn from_list(&mut self, from: &'a [ast::TableWithJoins], place: Place) -> Outcome<Vec<Term<'a>>> {
+    pub(super) fn members(&mut self, from: &'a [ast::TableWithJoins], place: Place) -> Outcome<Vec<Term<'a>>> {
         let mut terms = Vec::with_capacity(from.len());
         for table in from {
             let (term, namespace) = self.term(table, place)?;
@@ -73,9 +73,7 @@ impl<'a> Resolver<'a> {
         Ok(match operator {
             ast::JoinOperator::Join(constraint) | ast::JoinOperator::Inner(constraint) => ("JOIN", constraint),
             ast::JoinOperator::CrossJoin(constraint) => ("CROSS JOIN", constraint),
-            ast::JoinOperator::Left(constraint) | ast::JoinOperator::LeftOuter(constraint) => {
-                ("LEFT JOIN", constraint)
-            }
+            ast::JoinOperator::Left(constraint) | ast::JoinOperator::LeftOuter(constraint) => ("LEFT JOIN", constraint),
             ast::JoinOperator::Right(constraint) | ast::JoinOperator::RightOuter(constraint) => {
                 ("RIGHT JOIN", constraint)
             }
@@ -316,11 +314,7 @@ impl<'a> Resolver<'a> {
     }
 
     /// A name in FROM: a CTE in scope, or a relation of the view. A qualified name is never a CTE.
-    fn relation(
-        &mut self,
-        name: &'a ast::ObjectName,
-        alias: Option<&'a ast::TableAlias>,
-    ) -> Outcome<(From<'a>, u32)> {
+    fn relation(&mut self, name: &'a ast::ObjectName, alias: Option<&'a ast::TableAlias>) -> Outcome<(From<'a>, u32)> {
         let parts = self.parts(name)?;
         let (schema, table) = match parts.as_slice() {
             [table] => (None, *table),
@@ -336,7 +330,9 @@ impl<'a> Resolver<'a> {
                         format!("a reference to the CTE `{}` from itself or before it", table.value),
                         table.span,
                     )
-                    .hint("qualify the name if the table is meant; a recursive reference stands in the part after UNION"));
+                    .hint(
+                        "qualify the name if the table is meant; a recursive reference stands in the part after UNION",
+                    ));
                 }
                 Some(CteState::Ready { id, columns }) => {
                     let (cte, columns) = (*id, columns.clone());
@@ -446,8 +442,10 @@ impl<'a> Resolver<'a> {
             return Err(refuse::unsupported("`LATERAL` or `WITH ORDINALITY`", span));
         }
         let count = args.len();
-        let args =
-            args.into_iter().map(|arg| self.with_use(Use::Joined, |this| this.expr(arg))).collect::<Outcome<Vec<_>>>()?;
+        let args = args
+            .into_iter()
+            .map(|arg| self.with_use(Use::Joined, |this| this.expr(arg)))
+            .collect::<Outcome<Vec<_>>>()?;
         // A function in FROM may raise on its argument, whatever that is, and runs wherever the planner puts it.
         if !args.iter().all(crate::leak::constant) {
             self.leaky = true;

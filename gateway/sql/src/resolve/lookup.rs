@@ -41,7 +41,8 @@ impl<'a> Resolver<'a> {
                     .map(|(_, expr)| expr.clone());
                 if let Some(expr) = &found {
                     // Within a subquery, an aggregate would count the subquery's rows.
-                    let computed = |part: &Expr<'_>| matches!(part, Expr::Call(call) if call.aggregate || call.over.is_some());
+                    let computed =
+                        |part: &Expr<'_>| matches!(part, Expr::Call(call) if call.aggregate || call.over.is_some());
                     if at + 1 < self.levels.len() && expr.any(&computed) {
                         return Err(refuse::unsupported(
                             format!("the aggregate `{}` within a subquery", ident.value),
@@ -92,7 +93,11 @@ impl<'a> Resolver<'a> {
     fn in_item(&self, id: u32, name: &str) -> Vec<Expr<'a>> {
         let Some(item) = self.items.get(id as usize) else { return vec![] };
         if let (ItemKind::Relation { rel, .. }, true) = (&item.kind, item.renames.is_empty()) {
-            return rel.find(self.dialect, name).map(|at| Expr::Column { item: id, column: at as u32 }).into_iter().collect();
+            return rel
+                .find(self.dialect, name)
+                .map(|at| Expr::Column { item: id, column: at as u32 })
+                .into_iter()
+                .collect();
         }
         (0..item_width(item))
             .filter(|at| item_column(item, *at).is_some_and(|(column, _)| self.dialect.same(column, name)))
@@ -185,9 +190,7 @@ impl<'a> Resolver<'a> {
                     ItemKind::Derived { columns, .. } | ItemKind::Function { columns, .. } => {
                         columns.get(at).map_or(Cow::Borrowed(""), |output| output.name.clone())
                     }
-                    ItemKind::Joined { columns } => {
-                        columns.get(at).map_or(Cow::Borrowed(""), |(name, _)| name.clone())
-                    }
+                    ItemKind::Joined { columns } => columns.get(at).map_or(Cow::Borrowed(""), |(name, _)| name.clone()),
                 });
                 (name, self.column_of(id, item, at))
             })

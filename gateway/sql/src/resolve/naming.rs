@@ -19,9 +19,7 @@ impl<'a> Resolver<'a> {
         at: usize,
     ) -> Cow<'a, str> {
         match self.dialect {
-            Dialect::Postgres => {
-                self.postgres_name(expr, resolved).unwrap_or(Cow::Borrowed("?column?"))
-            }
+            Dialect::Postgres => self.postgres_name(expr, resolved).unwrap_or(Cow::Borrowed("?column?")),
             Dialect::Sqlite => match self.column_name(expr, resolved) {
                 Some(name) => name,
                 // SQLite takes the text as it stands.
@@ -159,7 +157,18 @@ fn item_bounds(tokens: &[TokenWithSpan], at: usize) -> Option<(Location, Locatio
             // `IS DISTINCT FROM` is no FROM clause.
             _ if after_distinct && is(&["from"]) => {}
             _ if depth == 0
-                && is(&["from", "where", "group", "having", "window", "order", "limit", "union", "except", "intersect"]) =>
+                && is(&[
+                    "from",
+                    "where",
+                    "group",
+                    "having",
+                    "window",
+                    "order",
+                    "limit",
+                    "union",
+                    "except",
+                    "intersect",
+                ]) =>
             {
                 break;
             }

@@ -232,7 +232,6 @@ impl<'a> Resolver<'a> {
         result.ok_or_else(|| refuse::unparseable("an empty query"))
     }
 
-    #[expect(clippy::type_complexity, reason = "a list of (operator, branch)")]
     fn flatten(
         &mut self,
         body: &'a ast::SetExpr,
@@ -400,7 +399,7 @@ impl<'a> Resolver<'a> {
         // What the select list is for: a subquery of WHERE filters by what it projects.
         let projected = self.current;
         self.levels.push(Level::default());
-        let from = self.with_use(Use::Projected, |this| this.from_list(from, place))?;
+        let from = self.with_use(Use::Projected, |this| this.members(from, place))?;
         let mut windows = Vec::with_capacity(named_window.len());
         for ast::NamedWindowDefinition(name, _) in named_window {
             let name = self.name(name);
@@ -471,9 +470,7 @@ impl<'a> Resolver<'a> {
             }
         };
         let order = match order_by {
-            Some(order_by) => self.order_by(order_by, |this, key| {
-                this.output_key(key, &outputs, &exprs, &explicit)
-            })?,
+            Some(order_by) => self.order_by(order_by, |this, key| this.output_key(key, &outputs, &exprs, &explicit))?,
             None => vec![],
         };
         self.levels.pop();
@@ -483,7 +480,6 @@ impl<'a> Resolver<'a> {
     }
 
     /// The select list, wildcards expanded: expressions, outputs, and which of them carry a name of the agent's.
-    #[expect(clippy::type_complexity, reason = "three lists of one length")]
     fn projection(
         &mut self,
         projection: &'a [ast::SelectItem],
@@ -621,10 +617,7 @@ impl<'a> Resolver<'a> {
     fn is_local(&self, ident: &'a ast::Ident) -> bool {
         let name = self.name(ident);
         self.levels.last().is_some_and(|level| {
-            level
-                .parts
-                .iter()
-                .any(|part| self.expand(part).iter().any(|(column, _)| self.dialect.same(column, &name)))
+            level.parts.iter().any(|part| self.expand(part).iter().any(|(column, _)| self.dialect.same(column, &name)))
         })
     }
 
@@ -731,9 +724,7 @@ impl<'a> Resolver<'a> {
     /// Takes COLLATE off an ordering key, so that a name below it is still a name.
     fn split_collation(&self, expr: &'a ast::Expr) -> Outcome<(&'a ast::Expr, Option<&'static str>)> {
         match (strip(expr), self.dialect) {
-            (ast::Expr::Collate { expr, collation }, Dialect::Sqlite) => {
-                Ok((expr, Some(self.collation(collation)?)))
-            }
+            (ast::Expr::Collate { expr, collation }, Dialect::Sqlite) => Ok((expr, Some(self.collation(collation)?))),
             // PostgreSQL reads a key with COLLATE as an expression. Not a match on what the tree may hold.
             (expr, Dialect::Sqlite | Dialect::Postgres) => Ok((expr, None)),
         }
@@ -754,7 +745,6 @@ impl<'a> Resolver<'a> {
             .collect()
     }
 
-    #[expect(clippy::type_complexity, reason = "limit, offset, ties")]
     fn limits(
         &mut self,
         clause: Option<&'a ast::LimitClause>,
@@ -767,8 +757,10 @@ impl<'a> Resolver<'a> {
                     return Err(refuse::unsupported("`LIMIT … BY`", expr.span()));
                 }
                 let offset = offset.as_ref().map(|offset| {
-                    let ast::Offset { value, rows: ast::OffsetRows::None | ast::OffsetRows::Row | ast::OffsetRows::Rows } =
-                        offset;
+                    let ast::Offset {
+                        value,
+                        rows: ast::OffsetRows::None | ast::OffsetRows::Row | ast::OffsetRows::Rows,
+                    } = offset;
                     value
                 });
                 (limit.as_ref(), offset)

@@ -69,7 +69,8 @@ impl<'a> Resolver<'a> {
     }
 
     pub(super) fn interval(&mut self, interval: &'a ast::Interval, span: Span) -> Outcome<Expr<'a>> {
-        let ast::Interval { value, leading_field, leading_precision, last_field, fractional_seconds_precision } = interval;
+        let ast::Interval { value, leading_field, leading_precision, last_field, fractional_seconds_precision } =
+            interval;
         if self.dialect == Dialect::Sqlite {
             return Err(refuse::unsupported("`INTERVAL`", span).hint("write `date(…, '+1 day')`"));
         }
@@ -78,7 +79,9 @@ impl<'a> Resolver<'a> {
                 .hint("write `INTERVAL '1 day 02:00'`"));
         }
         let ast::Expr::Value(value) = strip(value) else {
-            return Err(refuse::unsupported("an interval of an expression", span).hint("multiply: `n * INTERVAL '1 day'`"));
+            return Err(
+                refuse::unsupported("an interval of an expression", span).hint("multiply: `n * INTERVAL '1 day'`")
+            );
         };
         let Expr::Text(text) = self.value(value)? else {
             return Err(refuse::unsupported("an interval of anything but a text", span));

@@ -46,14 +46,35 @@ impl<'a> Resolver<'a> {
                 [one] => self.predicate(expr, Some(CompareOp::Eq), one),
                 _ => self.predicate(expr, Some(CompareOp::Eq), &Expr::Row(vec![])),
             },
-            Expr::InQuery { expr, .. } | Expr::Any { expr, .. } | Expr::Like { expr, .. } | Expr::Postfix { expr, .. } => {
+            Expr::InQuery { expr, .. }
+            | Expr::Any { expr, .. }
+            | Expr::Like { expr, .. }
+            | Expr::Postfix { expr, .. } => {
                 self.predicate(expr, None, &Expr::Row(vec![]));
             }
-            Expr::In { .. } | Expr::Between { .. } | Expr::Prefix { .. } | Expr::Column { .. } | Expr::Parameter(_)
-            | Expr::Number(_) | Expr::Text(_) | Expr::Blob(_) | Expr::Boolean(_) | Expr::Null | Expr::Interval(..)
-            | Expr::Exists(_) | Expr::Scalar(_) | Expr::ArrayQuery(_) | Expr::Array(_) | Expr::Subscript { .. }
-            | Expr::Row(_) | Expr::Case { .. } | Expr::Cast { .. } | Expr::Call(_) | Expr::Collate { .. }
-            | Expr::Extract { .. } | Expr::AtTimeZone { .. } => {}
+            Expr::In { .. }
+            | Expr::Between { .. }
+            | Expr::Prefix { .. }
+            | Expr::Column { .. }
+            | Expr::Parameter(_)
+            | Expr::Number(_)
+            | Expr::Text(_)
+            | Expr::Blob(_)
+            | Expr::Boolean(_)
+            | Expr::Null
+            | Expr::Interval(..)
+            | Expr::Exists(_)
+            | Expr::Scalar(_)
+            | Expr::ArrayQuery(_)
+            | Expr::Array(_)
+            | Expr::Subscript { .. }
+            | Expr::Row(_)
+            | Expr::Case { .. }
+            | Expr::Cast { .. }
+            | Expr::Call(_)
+            | Expr::Collate { .. }
+            | Expr::Extract { .. }
+            | Expr::AtTimeZone { .. } => {}
         }
     }
 

@@ -110,16 +110,10 @@ fn cte_names_are_scoped_exactly() {
     assert_eq!(sql.matches(r#""main"."emp""#).count(), 1, "{sql}");
     let sql = printed(Postgres, "WITH a AS (SELECT id FROM dept), dept AS (SELECT 1 AS id) SELECT id FROM a");
     assert_eq!(sql.matches(r#""main"."dept""#).count(), 1, "{sql}");
-    assert_eq!(
-        refused(Postgres, "WITH secret AS (SELECT * FROM secret) SELECT * FROM secret"),
-        Code::NotInScope
-    );
+    assert_eq!(refused(Postgres, "WITH secret AS (SELECT * FROM secret) SELECT * FROM secret"), Code::NotInScope);
     // SQLite reads every WITH as recursive: circular there, refused here.
     assert_eq!(refused(Sqlite, "WITH emp AS (SELECT id FROM emp) SELECT id FROM emp"), Code::Unsupported);
-    assert_eq!(
-        refused(Postgres, "WITH RECURSIVE emp AS (SELECT id FROM emp) SELECT id FROM emp"),
-        Code::Unsupported
-    );
+    assert_eq!(refused(Postgres, "WITH RECURSIVE emp AS (SELECT id FROM emp) SELECT id FROM emp"), Code::Unsupported);
     // Out of its query, a CTE is gone.
     for dialect in BOTH {
         assert_eq!(
@@ -141,7 +135,10 @@ fn other_ways_to_a_table() {
         ("SELECT * FROM other.emp", Some(Code::NotInScope)),
     ] {
         let got = refused(Postgres, sql);
-        assert!(code.map_or(matches!(got, Code::Unsupported | Code::Unparseable | Code::NotInScope), |c| c == got), "{sql}: {got}");
+        assert!(
+            code.map_or(matches!(got, Code::Unsupported | Code::Unparseable | Code::NotInScope), |c| c == got),
+            "{sql}: {got}"
+        );
     }
     for sql in [
         "SELECT * FROM sqlite_master",
@@ -325,7 +322,8 @@ fn whole_rows_and_system_columns() {
         let code = refused(Postgres, sql);
         assert!(matches!(code, Code::NotInScope | Code::Unsupported | Code::Unparseable), "{sql}: {code}");
     }
-    for sql in ["SELECT rowid FROM emp", "SELECT emp.oid FROM emp", "SELECT _rowid_ FROM emp", "SELECT ROWID FROM emp"] {
+    for sql in ["SELECT rowid FROM emp", "SELECT emp.oid FROM emp", "SELECT _rowid_ FROM emp", "SELECT ROWID FROM emp"]
+    {
         assert_eq!(refused(Sqlite, sql), Code::NotInScope, "{sql}");
     }
 }

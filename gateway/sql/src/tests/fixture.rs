@@ -1,12 +1,8 @@
 //! The shop of `fuzz`, its scope and its plans.
 
-use std::sync::Arc;
+use mountgate_core::{ClaimName, ClaimValue, Claims, Code, ColumnName, Grant, Refusal, RelationName, Scope, Touch};
 
-use mountgate_core::{
-    ClaimName, ClaimValue, Claims, Code, ColumnName, Grant, Refusal, RelationName, Scope, Touch, Value,
-};
-
-use crate::{Authorized, Dialect, MaskKeys, Plan, Read, Statement, fuzz};
+use crate::{Dialect, MaskKeys, Plan, Statement, fuzz};
 
 pub(super) const BOTH: [Dialect; 2] = [Dialect::Sqlite, Dialect::Postgres];
 
@@ -35,10 +31,6 @@ pub(super) fn printed(dialect: Dialect, sql: &str) -> String {
 
 pub(super) fn claims() -> Claims {
     Claims::from([(ClaimName::from("tenant"), ClaimValue::Text("a".into()))])
-}
-
-pub(super) fn read(dialect: Dialect, sql: &str, parameters: &[Value]) -> Result<Authorized<Read>, Refusal> {
-    Arc::new(plan(dialect, sql)?).authorize(parameters, &claims(), &Keys)
 }
 
 pub(super) fn refused(dialect: Dialect, sql: &str) -> Code {

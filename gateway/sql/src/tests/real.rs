@@ -82,9 +82,11 @@ fn masks(db: &Connection) {
             chars
                 .iter()
                 .enumerate()
-                .map(|(at, ch)| {
-                    if whole || (at >= first && at < chars.len() - last) { fill.clone() } else { ch.to_string() }
-                })
+                .map(
+                    |(at, ch)| {
+                        if whole || (at >= first && at < chars.len() - last) { fill.clone() } else { ch.to_string() }
+                    },
+                )
                 .collect::<String>(),
         ))
     })
@@ -98,7 +100,7 @@ fn masks(db: &Connection) {
 
 fn run(db: &Connection, sql: &str, values: &[Value]) -> Result<(Vec<String>, Vec<String>), String> {
     let mut statement = db.prepare(sql).map_err(|error| format!("{error}"))?;
-    let names = statement.column_names().into_iter().map(str::to_owned).collect();
+    let names = statement.column_names().map(str::to_owned).collect();
     let cells = values.iter().map(|value| match value {
         Value::Integer(number) => Cell::Integer(*number),
         Value::Text(text) => Cell::Text(text.clone()),
@@ -112,7 +114,9 @@ fn run(db: &Connection, sql: &str, values: &[Value]) -> Result<(Vec<String>, Vec
     loop {
         match rows.next() {
             Ok(Some(row)) => {
-                found.push((0..width).map(|at| format!("{:?}", row.get::<_, Cell>(at).unwrap())).collect::<Vec<_>>().join("|"));
+                found.push(
+                    (0..width).map(|at| format!("{:?}", row.get::<_, Cell>(at).unwrap())).collect::<Vec<_>>().join("|"),
+                );
             }
             Ok(None) => return Ok((names, found)),
             Err(error) => return Err(error.to_string()),
