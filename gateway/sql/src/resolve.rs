@@ -4,6 +4,7 @@
 //! in a new parser breaks the build here instead of passing through.
 
 mod call;
+mod depend;
 mod expr;
 mod from;
 mod lookup;

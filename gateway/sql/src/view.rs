@@ -54,6 +54,24 @@ impl<'a> Rel<'a> {
         }
     }
 
+    /// The columns of the primary key as places among the visible columns, where all of it is visible, and as it is in
+    /// the store: under a mask, a key tells rows apart no longer.
+    pub(crate) fn key(self) -> Option<Vec<usize>> {
+        let store = match self {
+            Self::Ceiling(_, relation) => &relation.store,
+            Self::Scope(_, relation) => &relation.store,
+        };
+        let places: Option<Vec<usize>> = store
+            .key
+            .iter()
+            .map(|name| {
+                (0..self.width())
+                    .find(|at| self.column(*at).is_some_and(|(column, _, masks)| column == name && masks.is_empty()))
+            })
+            .collect();
+        places.filter(|places| !places.is_empty())
+    }
+
     pub(crate) fn width(self) -> usize {
         match self {
             Self::Ceiling(_, relation) => relation.columns.len(),

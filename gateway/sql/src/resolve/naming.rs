@@ -74,7 +74,6 @@ impl<'a> Resolver<'a> {
             Expr::Row(_) => fixed("row"),
             Expr::Extract { .. } => fixed("extract"),
             Expr::AtTimeZone { .. } => fixed("timezone"),
-            Expr::Boolean(_) => fixed("bool"),
             Expr::Interval(..) => fixed("interval"),
             Expr::Collate { .. } | Expr::Subscript { .. } => match (strip(expr), resolved) {
                 (ast::Expr::Collate { expr: inner, .. }, Expr::Collate { expr: resolved, .. }) => {
@@ -103,6 +102,7 @@ impl<'a> Resolver<'a> {
             | Expr::Number(_)
             | Expr::Text(_)
             | Expr::Blob(_)
+            | Expr::Boolean(_)
             | Expr::Null
             | Expr::Chain { .. }
             | Expr::Prefix { .. }

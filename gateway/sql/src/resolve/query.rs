@@ -473,6 +473,15 @@ impl<'a> Resolver<'a> {
             Some(order_by) => self.order_by(order_by, |this, key| this.output_key(key, &outputs, &exprs, &explicit))?,
             None => vec![],
         };
+        let mut group = group;
+        if self.dialect == Dialect::Postgres && !group.is_empty() {
+            let shown = exprs.iter().chain(having.as_ref()).chain(order.iter().filter_map(|order| match &order.key {
+                OrderKey::Expr(expr) => Some(expr),
+                OrderKey::Ordinal(_) => None,
+            }));
+            let shown: Vec<&Expr<'a>> = shown.collect();
+            self.depend(&mut group, &exprs, &shown)?;
+        }
         self.levels.pop();
         self.current = projected;
         let select = Select { distinct, outputs: exprs, from, filter, group, having, windows };

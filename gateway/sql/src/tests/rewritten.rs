@@ -24,3 +24,22 @@ fn ctes_joins_and_windows() {
     insta::assert_snapshot!(printed(Sqlite, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3) SELECT * FROM n JOIN dept USING (id)"
         .replace("USING (id)", "ON dept.id = n.i").as_str()), @r#"WITH RECURSIVE "c1"("f1") AS (SELECT 1 AS "f1" UNION ALL SELECT ("t1"."f1" + 1) AS "f1" FROM "c1" AS "t1" WHERE ("t1"."f1" < 3)) SELECT "t2"."f1" AS "i", "t3"."id" AS "id", "t3"."title" AS "title" FROM "c1" AS "t2" JOIN (SELECT "s3"."id" AS "id", "s3"."title" AS "title" FROM "main"."dept" AS "s3") AS "t3" ON ("t3"."id" = "t2"."f1")"#);
 }
+
+#[test]
+fn columns_that_depend_on_a_grouped_key() {
+    // PostgreSQL knows no key behind the subquery: the columns become keys.
+    let sql = printed(Postgres, "SELECT e.id, e.name, count(*) FROM emp e GROUP BY e.id");
+    assert!(sql.ends_with(r#"GROUP BY "t1"."id", "t1"."name""#), "{sql}");
+    let sql = printed(Postgres, "SELECT e.dept, max(e.name) FROM emp e GROUP BY e.dept");
+    assert!(sql.ends_with(r#"GROUP BY "t1"."dept""#), "{sql}");
+    let sql = printed(Postgres, "SELECT e.id, sum(e.dept) FROM emp e GROUP BY e.id");
+    assert!(sql.ends_with(r#"GROUP BY "t1"."id""#), "{sql}");
+}
+
+#[test]
+fn sqlite_set_operations_associate_to_the_left() {
+    let sql = printed(Sqlite, "SELECT 1 UNION SELECT 2 INTERSECT SELECT 3");
+    assert!(sql.contains("UNION SELECT 2") && sql.contains("INTERSECT SELECT 3") && !sql.contains('('), "{sql}");
+    let sql = printed(Postgres, "SELECT 1 UNION SELECT 2 INTERSECT SELECT 3");
+    assert!(sql.contains("UNION (SELECT 2"), "{sql}");
+}
