@@ -1,6 +1,8 @@
 //! End-to-end suites and benches.
 
+pub mod floor;
 pub mod gateway;
+pub mod load;
 pub mod tpch;
 
 /// This crate's folder, in which `corpus/` is.

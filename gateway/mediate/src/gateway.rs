@@ -24,6 +24,9 @@ use crate::{
     metrics::Metrics,
 };
 
+/// The longest statement, in bytes, that the record of a refusal keeps.
+const RECORDED: usize = 256 << 10;
+
 /// The longest purpose, in characters.
 const PURPOSE: usize = 500;
 
@@ -453,7 +456,8 @@ impl Gateway {
             door: entered.door,
             code: refusal.code,
             message: &refusal.message,
-            statement: Some(&trail.statement),
+            // One that is too large to be recorded must still be refused as what it is.
+            statement: Some(trail.statement.as_str()).filter(|text| text.len() <= RECORDED),
             plugin: trail.plugin,
             request: trail.request.as_ref(),
             verdict: trail.verdict.as_ref(),
