@@ -7,7 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result};
@@ -57,23 +57,28 @@ pub(crate) fn run(demo: &Demo) -> Result<ExitCode> {
     let binary = gateway()?;
     let mut command = demo.command(&binary, scratch.as_ref())?;
     let line = tools::by_hand(&command);
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        // The child gets the terminal's own; we stay to take the scratch PostgreSQL away.
-        signal_hook::flag::register(signal, Arc::clone(&stop))?;
-    }
+    let (interrupted, terminated) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    signal_hook::flag::register(SIGINT, Arc::clone(&interrupted))?;
+    signal_hook::flag::register(SIGTERM, Arc::clone(&terminated))?;
     println!("── demo: {line}");
     let mut child = command.spawn().with_context(|| format!("can't run `{line}`"))?;
-    let mut asked = false;
+    let (mut since, mut asked) = (None, false);
     loop {
         if let Some(status) = child.try_wait()? {
+            // Its PostgreSQL goes away only now.
             drop(scratch);
             let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
-            return Ok(if stop.load(Ordering::Relaxed) { ExitCode::SUCCESS } else { code.into() });
+            return Ok(code.into());
         }
-        if stop.load(Ordering::Relaxed) && !asked {
-            asked = true;
-            terminate(&child);
+        let interrupted = interrupted.load(Ordering::Relaxed);
+        if interrupted || terminated.load(Ordering::Relaxed) {
+            let since = since.get_or_insert_with(Instant::now);
+            // A terminal's interrupt reaches the demo too, and a second signal would end it in disorder.
+            let grace = if interrupted { Duration::from_secs(15) } else { Duration::ZERO };
+            if !asked && since.elapsed() >= grace {
+                asked = true;
+                terminate(&child);
+            }
         }
         std::thread::sleep(Duration::from_millis(50));
     }

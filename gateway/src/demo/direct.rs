@@ -31,7 +31,7 @@ impl Shop {
 
 fn sqlite(connection: &Connection, sql: &str) -> rusqlite::Result<Sheet> {
     let mut statement = connection.prepare(sql)?;
-    let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let width = columns.len();
     let mut rows = statement.query([])?;
     let mut sheet = Sheet { columns, rows: vec![] };

@@ -214,7 +214,7 @@ mod tests {
         let config = Config::load(&folder.main_file()).unwrap();
         assert_eq!(config.main.server.admin.port(), 1);
         for (agent, mount) in AGENTS {
-            let mount = config.mounts.get(&mount.into()).unwrap();
+            let mount = config.mounts.get(&mountgate_core::MountName::from(mount)).unwrap();
             assert!(mount.agents.contains(&agent.into()), "{agent}");
         }
         assert_eq!(config.warnings, Vec::<String>::new());

@@ -25,8 +25,9 @@ fn it_has_ten_thousand_rows_and_more_and_fits_sqlite() {
     connection.execute_batch(&script(Dialect::Sqlite)).unwrap();
     let mut total = 0;
     for table in shop() {
-        let count: usize =
+        let count: i64 =
             connection.query_row(&format!("SELECT count(*) FROM {}", table.name), [], |row| row.get(0)).unwrap();
+        let count = usize::try_from(count).unwrap();
         assert_eq!(count, table.rows.len(), "{}", table.name);
         assert!(table.rows.iter().all(|row| row.len() == table.columns.len()), "{}", table.name);
         total += count;
