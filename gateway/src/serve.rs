@@ -104,6 +104,10 @@ impl Server {
         mut reloads: tokio::sync::mpsc::Receiver<()>,
         shutdown: impl Future<Output = ()>,
     ) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            !mountgate_core::weaken::WEAKENED_BUILD,
+            "this build can take its defences down (MOUNTGATE_WEAKEN=1): it is for tests and never serves"
+        );
         let Self { path, config, state, composer, gateway, data, admin } = self;
         let (stop, stopped) = watch::channel(false);
         let limits = limits(&config.main.server);
