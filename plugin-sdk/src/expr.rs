@@ -67,7 +67,7 @@ impl<T: Into<Value>> From<T> for Term {
     }
 }
 
-#[expect(clippy::should_implement_trait, reason = "`eq` builds a predicate; it compares nothing here")]
+#[expect(clippy::wrong_self_convention, reason = "`is_null` builds a predicate; it asks nothing here")]
 impl Term {
     /// `=`
     pub fn eq(self, other: impl Into<Term>) -> Expr {

@@ -75,7 +75,7 @@
 
 #[cfg(target_arch = "wasm32")]
 mod arena;
-#[expect(missing_docs, clippy::allow_attributes_without_reason, reason = "generated from wit/policy.wit")]
+#[expect(missing_docs, reason = "generated from wit/policy.wit")]
 pub mod bindings;
 pub mod expr;
 pub mod grant;

@@ -2,6 +2,7 @@
 //!
 //! `fresh` is what a request waits for: an instance that no request has used, made and thrown away elsewhere. `warm`
 //! is the same instance asked again, which no request's path does.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a bench fails by panicking")]
 
 use std::{
     collections::BTreeMap,
@@ -61,8 +62,14 @@ fn main() {
     let warm = spread("tiers, 50 tables: warm", warm);
     let all = empty.instantiate + empty.first + empty.drop;
     println!("fresh / empty component from instantiation to drop   {:.2}", fresh.as_secs_f64() / all.as_secs_f64());
-    println!("fresh / empty component's first call                 {:.2}", fresh.as_secs_f64() / empty.first.as_secs_f64());
-    println!("warm / empty component's warm call                   {:.2}", warm.as_secs_f64() / empty.warm.as_secs_f64());
+    println!(
+        "fresh / empty component's first call                 {:.2}",
+        fresh.as_secs_f64() / empty.first.as_secs_f64()
+    );
+    println!(
+        "warm / empty component's warm call                   {:.2}",
+        warm.as_secs_f64() / empty.warm.as_secs_f64()
+    );
 }
 
 fn spread(what: &str, mut times: Vec<Duration>) -> Duration {
@@ -82,7 +89,10 @@ struct Empty {
 
 /// A component with one page of memory and a function that does nothing, on an engine with the same allocator.
 fn empty(rounds: usize) -> Empty {
-    use wasmtime::{Config, Engine, InstanceAllocationStrategy, Store, component::{Component, Linker}};
+    use wasmtime::{
+        Config, Engine, InstanceAllocationStrategy, Store,
+        component::{Component, Linker},
+    };
     let mut config = Config::new();
     config
         .allocation_strategy(InstanceAllocationStrategy::pooling())

@@ -108,8 +108,11 @@ impl Keeper {
                 continue;
             }
             let mut free = self.places.free.lock();
-            if *free == 0 && self.places.freed.wait_until(&mut free, until).timed_out() && *free == 0 {
-                return None;
+            if *free == 0 {
+                let late = self.places.freed.wait_until(&mut free, until).timed_out();
+                if late && *free == 0 {
+                    return None;
+                }
             }
         }
     }
