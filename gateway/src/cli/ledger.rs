@@ -146,7 +146,7 @@ pub(super) fn run(args: LedgerArgs, config: &Path, output: &mut Output) -> anyho
             let checkpoint = checkpoint.map(|path| read(&path)).transpose()?;
             let key = match (key, &checkpoint) {
                 (Some(key), _) => Some(key),
-                (None, Some(_)) => Some(PublicKey::of_secret(&*State::open(&main)?.keys().checkpoints())),
+                (None, Some(_)) => Some(PublicKey::of_secret(&State::open(&main)?.keys().checkpoints())),
                 (None, None) => None,
             };
             let report = verify(dir, checkpoint.as_ref().zip(key.as_ref()))?;
@@ -170,12 +170,12 @@ pub(super) fn run(args: LedgerArgs, config: &Path, output: &mut Output) -> anyho
             if report.records == 0 {
                 anyhow::bail!("the ledger is empty: there is nothing to sign");
             }
-            let checkpoint = Checkpoint::of_report(&report, &*state.keys().checkpoints(), now_ms());
+            let checkpoint = Checkpoint::of_report(&report, &state.keys().checkpoints(), now_ms());
             output.data(&checkpoint)?;
             say(format!(
                 "checkpoint of record {}; keep it elsewhere, and with it the key {}",
                 report.last_seq,
-                PublicKey::of_secret(&*state.keys().checkpoints())
+                PublicKey::of_secret(&state.keys().checkpoints())
             ));
             Ok(Exit::Done)
         }

@@ -35,7 +35,7 @@ async fn what_the_backend_lacks_is_told_at_its_place() {
         wrong,
         [
             "mounts/support.toml:10:9 the backend has no relation `costumers`",
-            "mounts/support.toml:7:38 `orders` has no column `staus`; did you mean `status`?",
+            "mounts/support.toml:7:39 `orders` has no column `staus`; did you mean `status`?",
         ]
     );
 }

@@ -295,7 +295,7 @@ fn server(table: Option<&Table<'_>>, folder: &Path) -> ServerSection {
         admin,
         state: get("state").and_then(|value| path(&value, folder)).unwrap_or_else(|| folder.join("state")),
         max_body: size("max_body", 1 << 20),
-        max_header: size("max_header", 32 << 10),
+        max_header: header_size(get("max_header")),
         max_connections: get("max_connections")
             .and_then(|value| value.integer(1, 1_000_000))
             .and_then(|most| usize::try_from(most).ok())
@@ -310,6 +310,20 @@ fn server(table: Option<&Table<'_>>, folder: &Path) -> ServerSection {
         admin_hosts: words("admin_hosts", host),
         admin_origins: words("admin_origins", origin),
     }
+}
+
+/// The server reads heads in no less than 8 KiB: a smaller limit would not hold.
+fn header_size(value: Option<Value<'_>>) -> usize {
+    const LEAST: u64 = 8 << 10;
+    let size = value.and_then(|value| {
+        value.parsed(|text| match units::size(text)? {
+            size if size < LEAST => {
+                Err(format!("`{text}` is less than a head can be limited to: write `8KiB` or more"))
+            }
+            size => Ok(size),
+        })
+    });
+    size.and_then(|size| usize::try_from(size).ok()).unwrap_or(32 << 10)
 }
 
 /// A host as browsers and clients send it: `gateway.example.com`, or with a port.
@@ -331,12 +345,10 @@ fn ledger(table: Option<&Table<'_>>, folder: &Path, state: &Path) -> LedgerSecti
     let rotate = get("rotate").and_then(|value| value.parsed(units::size)).unwrap_or(64 << 20);
     let bound = get("max_size");
     let max_size = bound.as_ref().and_then(|value| value.parsed(units::size)).unwrap_or((1 << 30).max(rotate * 2));
-    if max_size < rotate.saturating_mul(2) {
-        if let Some(value) = &bound {
-            value.reject(
-                "`max_size` should be at least twice `rotate`: a whole segment is kept while the next is written",
-            );
-        }
+    if max_size < rotate.saturating_mul(2)
+        && let Some(value) = &bound
+    {
+        value.reject("`max_size` should be at least twice `rotate`: a whole segment is kept while the next is written");
     }
     LedgerSection {
         dir: get("dir").and_then(|value| path(&value, folder)).unwrap_or_else(|| state.join("ledger")),

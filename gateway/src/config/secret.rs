@@ -77,3 +77,27 @@ pub(super) fn secret(value: &Value<'_>, folder: &std::path::Path) -> Option<Secr
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_its_file_without_the_line_break_at_its_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("password");
+        let secret = Secret::File(path.clone());
+        for (written, read) in
+            [("hunter2", "hunter2"), ("hunter2\n", "hunter2"), ("a b \r\n", "a b "), ("a\n\n", "a\n")]
+        {
+            std::fs::write(&path, written).unwrap();
+            assert_eq!(secret.load().unwrap().as_str(), read);
+        }
+        std::fs::write(&path, "\n").unwrap();
+        assert!(secret.load().unwrap_err().contains("is empty"));
+        std::fs::remove_file(&path).unwrap();
+        assert!(secret.load().unwrap_err().contains("cannot be read"));
+        let unset = Secret::Env("MOUNTGATE_TEST_NO_SUCH_VARIABLE".into());
+        assert!(unset.load().unwrap_err().contains("`MOUNTGATE_TEST_NO_SUCH_VARIABLE` is not set"));
+    }
+}

@@ -223,7 +223,10 @@ fn every_mistake_in_the_main_file_is_told_with_its_place() {
         ("\"127.0.0.1:7411\"", "\"127.0.0.1:7411\"\nadmin = \"127.0.0.1:7411\""),
         ("\"127.0.0.1:7411\"", "\"127.0.0.1:7411\"\nmax_body = 10\nheader_timeout = \"1 year\"\nmax_connections = 0"),
         ("\"127.0.0.1:7411\"", "\"127.0.0.1:7411\"\nstate = \"\""),
-        ("\"127.0.0.1:7411\"", "\"127.0.0.1:7411\"\nhosts = [\"https://a\"]\nadmin_origins = [\"a\"]"),
+        (
+            "\"127.0.0.1:7411\"",
+            "\"127.0.0.1:7411\"\nmax_header = \"4KB\"\nhosts = [\"https://a\"]\nadmin_origins = [\"a\"]",
+        ),
         ("kind = \"sqlite\"", "kind = \"mysql\""),
         ("kind = \"sqlite\"", "kind = \"postgre\""),
         ("kind = \"sqlite\"", ""),
@@ -355,7 +358,7 @@ data = "0.0.0.0:1"
 admin = "127.0.0.1:2"
 state = "/var/lib/mountgate"
 max_body = "2MB"
-max_header = "8KB"
+max_header = "9KB"
 max_connections = 7
 header_timeout = "1s"
 body_timeout = "2s"
@@ -392,7 +395,7 @@ wall = "require"
 "#;
     let config = load(main, &[]).unwrap_or_else(|problems| panic!("{problems}"));
     let MainFile { server, master, gate, ledger, log, backends, .. } = &config.main;
-    assert_eq!((server.max_body, server.max_header, server.max_connections), (2_000_000, 8_000, 7));
+    assert_eq!((server.max_body, server.max_header, server.max_connections), (2_000_000, 9_000, 7));
     let times =
         [server.header_timeout, server.body_timeout, server.shutdown, server.idle_timeout, server.write_timeout];
     assert_eq!(times, [1, 2, 3, 4, 5].map(Duration::from_secs));
