@@ -140,3 +140,40 @@ async fn backends_and_plugins_are_kept_for_the_next_generation() {
     let other = composer.compose(&changed, &keys, 3).await.unwrap_or_else(|problems| panic!("{problems}"));
     assert!(!Arc::ptr_eq(&backend(&first), &backend(&other)));
 }
+
+/// The same mount on PostgreSQL: by URL and by parts, with the password from a file.
+#[tokio::test]
+async fn a_postgres_backend_composes_and_its_password_is_read_from_where_it_is() {
+    let url = std::env::var("MOUNTGATE_TEST_POSTGRES").expect(
+        "MOUNTGATE_TEST_POSTGRES must hold the URL of a superuser of a scratch PostgreSQL; `cargo xtask test` sets one up",
+    );
+    let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client
+        .batch_execute(
+            "DROP SCHEMA IF EXISTS mountgate_compose CASCADE; CREATE SCHEMA mountgate_compose;
+             CREATE TABLE mountgate_compose.orders (order_id int8 PRIMARY KEY, customer_id int8, status text);
+             CREATE TABLE mountgate_compose.customers (customer_id int8 PRIMARY KEY, name text, email text);",
+        )
+        .await
+        .unwrap();
+    let shop = Shop::new();
+    std::fs::write(shop.path().join("url"), &url).unwrap();
+    std::fs::write(shop.config_path(), "[backends.shop]\nkind = \"postgres\"\nurl = { file = \"url\" }\npool = 2\n")
+        .unwrap();
+    let mount = crate::shop::MOUNT
+        .replace("[tables.orders]", "[tables.\"mountgate_compose.orders\"]")
+        .replace("[tables.customers]", "[tables.\"mountgate_compose.customers\"]");
+    shop.mount(&mount);
+    let composed = compose(&shop).await.unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(composed.generation.mounts()["support"].ceiling().relations().len(), 2);
+
+    shop.mount(&mount.replace("\"status\"]", "\"staus\"]"));
+    assert!(wrong(&shop).await[0].contains("did you mean `status`?"));
+
+    std::fs::write(shop.path().join("url"), "postgres://nobody:hunter2@127.0.0.1:1/none").unwrap();
+    let wrong = wrong(&shop).await;
+    assert_eq!(wrong.len(), 1, "{wrong:?}");
+    assert!(wrong[0].starts_with("mountgate.toml:1:11 backend `shop` cannot be opened"), "{wrong:?}");
+    assert!(!wrong[0].contains("hunter2"), "{wrong:?}");
+}
