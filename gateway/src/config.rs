@@ -4,6 +4,7 @@
 //! each with file, line, column and the next step. Only this crate knows TOML; what the files say of a backend's
 //! relations is checked against the backend by the composition.
 
+mod backend;
 mod json;
 mod main_file;
 mod mask;
@@ -25,10 +26,8 @@ use toml::{Spanned, de::DeTable};
 use self::{reader::Table, source::Notes};
 
 pub use self::{
-    main_file::{
-        BackendConfig, Gate, LedgerSection, LogFormat, LogSection, MainFile, PluginConfig, PostgresSection,
-        PostgresTarget, ServerSection, SqliteSection, StoreSection, Wall,
-    },
+    backend::{BackendConfig, PostgresSection, PostgresTarget, SqliteSection, StoreSection, Wall},
+    main_file::{Gate, LedgerSection, LogFormat, LogSection, MainFile, PluginConfig, ServerSection},
     mount::{Expiry, MountConfig, PolicyChoice},
     secret::Secret,
     source::{Problem, Problems, Source},

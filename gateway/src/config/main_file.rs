@@ -9,10 +9,10 @@ use std::{
 };
 
 use mountgate_core::{BackendName, PolicyName, Rate};
-use mountgate_driver::PostgresConfig;
 use mountgate_ledger::Durability;
 
 use super::{
+    backend::{BackendConfig, backend, unsound},
     mount::policy_name,
     name,
     reader::{Table, Value},
@@ -118,63 +118,6 @@ pub struct LogSection {
     pub level: String,
 }
 
-/// What to do where a backend has no wall of its own.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Wall {
-    /// Serve, with a warning at start, in `check` and `/healthz`.
-    #[default]
-    Warn,
-    /// Refuse to start.
-    Require,
-}
-
-/// `[backends.NAME]`
-#[derive(Clone, Debug, PartialEq)]
-pub struct BackendConfig {
-    /// The store.
-    pub store: StoreSection,
-    /// What to do without a wall.
-    pub wall: Wall,
-}
-
-/// Which store.
-#[derive(Clone, Debug, PartialEq)]
-pub enum StoreSection {
-    /// `kind = "sqlite"`
-    Sqlite(SqliteSection),
-    /// `kind = "postgres"`
-    Postgres(PostgresSection),
-}
-
-/// A SQLite file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SqliteSection {
-    /// The file.
-    pub path: PathBuf,
-    /// Threads, each with a connection of its own; the driver's default where absent.
-    pub threads: Option<usize>,
-}
-
-/// A PostgreSQL database.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PostgresSection {
-    /// Where it is and as whom.
-    pub target: PostgresTarget,
-    /// The role's password.
-    pub password: Option<Secret>,
-    /// Connections; the driver's default where absent.
-    pub pool: Option<usize>,
-}
-
-/// Where a PostgreSQL database is and as whom to log in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PostgresTarget {
-    /// A URL or `key=value` pairs, without a password.
-    Plain(String),
-    /// A URL that is a secret, for it may hold a password.
-    Secret(Secret),
-}
-
 /// `[plugins."publisher/name"]`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PluginConfig {
@@ -247,14 +190,6 @@ pub(super) fn lower(source: &Arc<Source>, root: &Table<'_>, folder: &Path) -> Ma
         backends,
         plugins,
         source: Arc::clone(source),
-    }
-}
-
-/// Stands for a backend whose section is wrong, until loading fails because of it.
-fn unsound() -> BackendConfig {
-    BackendConfig {
-        store: StoreSection::Sqlite(SqliteSection { path: PathBuf::new(), threads: None }),
-        wall: Wall::Warn,
     }
 }
 
@@ -378,133 +313,13 @@ fn log(table: Option<&Table<'_>>) -> LogSection {
     }
 }
 
-fn path(value: &Value<'_>, folder: &Path) -> Option<PathBuf> {
+pub(super) fn path(value: &Value<'_>, folder: &Path) -> Option<PathBuf> {
     let text = value.string()?;
     if text.is_empty() {
         value.reject(format!("`{}` is an empty path", value.name()));
         return None;
     }
     Some(folder.join(text))
-}
-
-fn backend(table: &Table<'_>, folder: &Path) -> Option<BackendConfig> {
-    #[derive(Clone, Copy)]
-    enum Kind {
-        Sqlite,
-        Postgres,
-    }
-    let kind = table
-        .require("kind", "kind = \"sqlite\"")
-        .and_then(|value| value.choice(&[("sqlite", Kind::Sqlite), ("postgres", Kind::Postgres)]));
-    let wall = table.get("wall");
-    let wall = match wall.as_ref().map(|value| value.choice(&[("warn", Wall::Warn), ("require", Wall::Require)])) {
-        Some(wall) => wall.unwrap_or_default(),
-        None => Wall::default(),
-    };
-    let store = match kind {
-        Some(Kind::Sqlite) => StoreSection::Sqlite(SqliteSection {
-            threads: table
-                .get("threads")
-                .and_then(|value| value.integer(1, 256))
-                .and_then(|threads| usize::try_from(threads).ok()),
-            path: table.require("path", "path = \"shop.db\"").and_then(|value| path(&value, folder))?,
-        }),
-        Some(Kind::Postgres) => StoreSection::Postgres(postgres(table, folder)?),
-        None => {
-            // Its other keys can't be judged without its kind.
-            drop(table.entries());
-            return None;
-        }
-    };
-    Some(BackendConfig { store, wall })
-}
-
-fn postgres(table: &Table<'_>, folder: &Path) -> Option<PostgresSection> {
-    let password = table.get("password").map(|value| secret(&value, folder));
-    let pool = table.get("pool").and_then(|value| value.integer(1, 1_000)).and_then(|pool| usize::try_from(pool).ok());
-    let target = match table.get("url") {
-        Some(url) => {
-            for part in ["host", "port", "user", "database", "sslmode"] {
-                if let Some(value) = table.get(part) {
-                    value.reject_key(format!("`{part}` is said in `url` already: keep one of them"));
-                }
-            }
-            url_of(&url, folder)
-        }
-        None => parts(table),
-    };
-    // A password that is there and wrong is told already.
-    let password = password.map_or(Some(None), |password| password.map(Some))?;
-    Some(PostgresSection { target: target?, password, pool })
-}
-
-fn url_of(value: &Value<'_>, folder: &Path) -> Option<PostgresTarget> {
-    if value.is_table() {
-        return secret(value, folder).map(PostgresTarget::Secret);
-    }
-    let text = value.string()?;
-    if holds_password(text) {
-        value.reject(
-            "this URL holds a password, and secrets are not written in the configuration: take it out and write `password = { env = \"NAME\" }`, or `url = { env = \"NAME\" }`",
-        );
-        return None;
-    }
-    reachable(value, text)
-}
-
-/// Whether a URL, or `key=value` pairs, may hold a password; closed where it can't be told.
-fn holds_password(text: &str) -> bool {
-    let credentials = text.split_once("://").and_then(|(_, rest)| Some(rest.rsplit_once('@')?.0));
-    credentials.is_some_and(|credentials| credentials.contains(':')) || text.to_lowercase().contains("password")
-}
-
-fn parts(table: &Table<'_>) -> Option<PostgresTarget> {
-    let text = |key, example| table.require(key, example).and_then(|value| value.string());
-    let host_value = table.get("host");
-    let host = host_value.as_ref().map_or(Some("localhost"), Value::string);
-    let port = table.get("port").map_or(Some(5432), |value| value.integer(1, 65_535));
-    let (user, database) = (text("user", "user = \"mountgate\""), text("database", "database = \"shop\""));
-    let sslmode = table.get("sslmode").map(|value| {
-        let text = value.string()?;
-        if text != "disable" {
-            value.reject(format!(
-                "`sslmode = \"{text}\"` is not supported by this version yet: TLS to PostgreSQL is not built; write \"disable\" if the network in between is yours"
-            ));
-            return None;
-        }
-        Some(())
-    });
-    let (host, port, user, database) = (host?, port?, user?, database?);
-    let quoted = |text: &str| format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"));
-    let mut pairs = format!("host={} port={port} user={} dbname={}", quoted(host), quoted(user), quoted(database));
-    match sslmode {
-        None => {}
-        Some(None) => return None,
-        Some(Some(())) => pairs.push_str(" sslmode=disable"),
-    }
-    match &host_value {
-        Some(value) => match PostgresConfig::new(&pairs) {
-            Ok(_) => Some(PostgresTarget::Plain(pairs)),
-            Err(error) => {
-                let why = error.detail.replace("`?sslmode=disable`", "`sslmode = \"disable\"`");
-                value.reject(format!("`{}`: {why}", value.name()));
-                None
-            }
-        },
-        None => Some(PostgresTarget::Plain(pairs)),
-    }
-}
-
-/// What the driver will not connect to is told here, where there is a line to point at. The driver's text holds
-/// nothing of the URL.
-fn reachable(value: &Value<'_>, url: &str) -> Option<PostgresTarget> {
-    match PostgresConfig::new(url) {
-        Ok(_) => Some(PostgresTarget::Plain(url.to_owned())),
-        Err(error) => {
-            value.reject(format!("`{}`: {}", value.name(), error.detail));
-            None
-        }
-    }
 }
 
 fn plugin(entry: &Value<'_>, unsigned: bool, folder: &Path) -> Option<(PolicyName, PluginConfig)> {
