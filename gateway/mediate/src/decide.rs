@@ -74,6 +74,8 @@ pub(crate) enum Failed {
     Denied(Refusal, Verdict),
     /// The policy failed; the text is for the operator.
     Fault(String, &'static str),
+    /// Every place for a decision is taken.
+    Overloaded,
 }
 
 impl Mount {
@@ -172,5 +174,8 @@ impl Mount {
 }
 
 fn fault(error: &PolicyError) -> Failed {
+    if matches!(error, PolicyError::Overloaded) {
+        return Failed::Overloaded;
+    }
     Failed::Fault(error.to_string(), error.code())
 }

@@ -385,6 +385,9 @@ impl Gateway {
                 refusal
             }
             Failed::Fault(why, code) => self.fault(mount, trail, &why, code),
+            Failed::Overloaded => Refusal::new(Code::Overloaded, "every place for a policy's decision is taken")
+                .hint("try again in a moment")
+                .retry_after(1),
         })?;
         let planned = known.plan(mount, &decided.grant).map_err(|unplanned| match unplanned {
             Unplanned::Refused(refusal) => refusal,

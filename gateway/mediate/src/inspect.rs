@@ -103,6 +103,7 @@ impl Mount {
                 refusal
             }
             Failed::Fault(why, _) => failed(seen, why),
+            Failed::Overloaded => failed(seen, "every place for a decision is taken".to_owned()),
         })?;
         seen.verdict = Some(decided.verdict.clone());
         seen.limits = Some(Arc::clone(&decided.limits));

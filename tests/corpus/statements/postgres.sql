@@ -533,3 +533,12 @@ SELECT x.kind, x.kind || '!' FROM (SELECT 'a' AS kind, order_id FROM orders) x W
 
 -- a literal grouped
 SELECT 'all' AS scope, count(*) FROM orders GROUP BY 1;
+
+-- ilike and not like any
+SELECT customer_id FROM customers WHERE name ILIKE ANY (ARRAY['%A%', '%1']) AND name NOT LIKE ANY (ARRAY['%2', '%3']);
+
+-- like any of a subquery
+SELECT customer_id FROM customers WHERE name LIKE ANY (SELECT '%' || customer_id::text FROM customers WHERE customer_id < 12);
+
+-- order by a repeated correlated subquery
+SELECT o.order_id, (SELECT c.country FROM customers c WHERE c.customer_id = o.customer_id) AS country FROM orders o ORDER BY (SELECT c.country FROM customers c WHERE c.customer_id = o.customer_id), 1;

@@ -14,3 +14,9 @@ SELECT FROM customers WHERE customer_id < 4;
 
 -- only
 SELECT count(*) FROM ONLY orders;
+
+-- a quoted type, which is another than the bare one or none
+SELECT 'a'::"char";
+
+-- a row of one column
+SELECT ROW(customer_id) = ROW(1) FROM customers;

@@ -5,9 +5,3 @@ SELECT 0x1F AS thirty_one;
 
 -- exclusion in a frame
 SELECT order_id, sum(order_id) OVER (ORDER BY order_id ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING EXCLUDE CURRENT ROW) FROM orders;
-
--- not glob as one operator
-SELECT sku FROM products WHERE sku NOT GLOB '*1';
-
--- isnull and notnull as operators
-SELECT customer_id FROM customers WHERE city ISNULL OR credit NOTNULL;

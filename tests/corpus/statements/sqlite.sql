@@ -255,3 +255,18 @@ WITH RECURSIVE f (a, b) AS (SELECT 0, 1 UNION ALL SELECT b, a + b FROM f LIMIT 2
 
 -- rows that differ in type
 SELECT typeof(x) FROM (SELECT 1 AS x UNION ALL SELECT 'a' UNION ALL SELECT 2.5 UNION ALL SELECT NULL UNION ALL SELECT x'00');
+
+-- not glob as one operator
+SELECT sku FROM products WHERE sku NOT GLOB '*1';
+
+-- isnull and notnull as operators
+SELECT customer_id FROM customers WHERE city ISNULL OR credit NOTNULL;
+
+-- is takes its operand whole
+SELECT customer_id, city IS NULL + 1, city IS NOT NULL = 0, credit IS 1 = 1, NOT city IS NULL FROM customers;
+
+-- shifts and what binds tighter or weaker
+SELECT order_id << 1 + 1, order_id >> 1 = 2, order_id | 1 << 2 & 3, -order_id << 2, order_id << 2 || '1' FROM orders;
+
+-- is distinct from, and truth
+SELECT city IS DISTINCT FROM country, city IS NOT DISTINCT FROM 'Berlin', (customer_id > 3) IS TRUE, (customer_id > 3) IS NOT FALSE, customer_id IS (TRUE) FROM customers;
