@@ -7,7 +7,7 @@ use sqlparser::{
     dialect::{Dialect as ParserDialect, PostgreSqlDialect, Precedence, SQLiteDialect},
     keywords::Keyword,
     parser::{Parser, ParserError},
-    tokenizer::Token,
+    tokenizer::{Token, Word},
 };
 
 /// A store's SQL.
@@ -84,7 +84,7 @@ impl ParserDialect for GateSqlite {
         expr: &ast::Expr,
         precedence: u8,
     ) -> Option<Result<ast::Expr, ParserError>> {
-        self.inner.parse_infix(parser, expr, precedence)
+        infix(parser, expr).transpose().or_else(|| self.inner.parse_infix(parser, expr, precedence))
     }
     fn supports_in_empty_list(&self) -> bool {
         self.inner.supports_in_empty_list()
@@ -114,10 +114,12 @@ impl ParserDialect for GateSqlite {
     fn get_next_precedence(&self, parser: &Parser<'_>) -> Option<Result<u8, ParserError>> {
         match &parser.peek_token_ref().token {
             Token::Lt | Token::LtEq | Token::Gt | Token::GtEq => Some(Ok(25)),
-            Token::Ampersand | Token::Pipe | Token::ShiftLeft | Token::ShiftRight => Some(Ok(30)),
+            Token::Ampersand | Token::Pipe | Token::ShiftLeft | Token::ShiftRight => Some(Ok(BITS)),
             Token::Mul | Token::Div | Token::Mod => Some(Ok(40)),
             Token::StringConcat | Token::Arrow | Token::LongArrow => Some(Ok(45)),
             Token::Word(word) if word.keyword == Keyword::COLLATE => Some(Ok(50)),
+            Token::Word(word) if is_word(word, "ISNULL") || is_word(word, "NOTNULL") => Some(Ok(EQUALITY)),
+            Token::Word(word) if is_word(word, "NOT") && peeks(parser, 1, "GLOB") => Some(Ok(EQUALITY)),
             // Everything else is as sqlparser has it, under the values below. Not a match on the syntax tree.
             _ => None,
         }
@@ -128,7 +130,7 @@ impl ParserDialect for GateSqlite {
             Precedence::Or => 5,
             Precedence::And => 10,
             Precedence::UnaryNot => 15,
-            Precedence::Is | Precedence::Like | Precedence::Eq | Precedence::Between => 20,
+            Precedence::Is | Precedence::Like | Precedence::Eq | Precedence::Between => EQUALITY,
             Precedence::Ampersand | Precedence::Caret | Precedence::Pipe | Precedence::Colon => 30,
             Precedence::Xor | Precedence::PgOther => 30,
             Precedence::PlusMinus => 35,
@@ -138,4 +140,79 @@ impl ParserDialect for GateSqlite {
             Precedence::Period => 100,
         }
     }
+}
+
+/// The precedence of `=`, IS, LIKE, GLOB, ISNULL.
+const EQUALITY: u8 = 20;
+/// The precedence of `&`, `|`, `<<`, `>>`.
+const BITS: u8 = 30;
+
+fn is_word(word: &Word, wanted: &str) -> bool {
+    word.quote_style.is_none() && word.value.eq_ignore_ascii_case(wanted)
+}
+
+fn peeks(parser: &Parser<'_>, nth: usize, wanted: &str) -> bool {
+    matches!(&parser.peek_nth_token_ref(nth).token, Token::Word(word) if is_word(word, wanted))
+}
+
+/// The operators of SQLite that sqlparser lacks: IS between any two values, `<<` and `>>`, ISNULL, NOTNULL, NOT GLOB.
+fn infix(parser: &mut Parser<'_>, left: &ast::Expr) -> Result<Option<ast::Expr>, ParserError> {
+    let shift = match &parser.peek_token_ref().token {
+        Token::ShiftLeft => Some(ast::BinaryOperator::PGBitwiseShiftLeft),
+        Token::ShiftRight => Some(ast::BinaryOperator::PGBitwiseShiftRight),
+        // What else the next token is, sqlparser sees to. Not a match on the syntax tree.
+        _ => None,
+    };
+    let boxed = || Box::new(left.clone());
+    if let Some(op) = shift {
+        parser.advance_token();
+        let right = Box::new(parser.parse_subexpr(BITS)?);
+        return Ok(Some(ast::Expr::BinaryOp { left: boxed(), op, right }));
+    }
+    if peeks(parser, 0, "ISNULL") {
+        parser.advance_token();
+        return Ok(Some(ast::Expr::IsNull(boxed())));
+    }
+    if peeks(parser, 0, "NOTNULL") {
+        parser.advance_token();
+        return Ok(Some(ast::Expr::IsNotNull(boxed())));
+    }
+    if peeks(parser, 0, "NOT") && peeks(parser, 1, "GLOB") {
+        parser.advance_token();
+        parser.advance_token();
+        let right = Box::new(parser.parse_subexpr(EQUALITY)?);
+        let glob = ast::Expr::BinaryOp { left: boxed(), op: ast::BinaryOperator::Glob, right };
+        let glob = Box::new(ast::Expr::Nested(Box::new(glob)));
+        return Ok(Some(ast::Expr::UnaryOp { op: ast::UnaryOperator::Not, expr: glob }));
+    }
+    if !peeks(parser, 0, "IS") {
+        return Ok(None);
+    }
+    parser.advance_token();
+    let mut negated = peeks(parser, 0, "NOT");
+    if negated {
+        parser.advance_token();
+    }
+    if peeks(parser, 0, "DISTINCT") && peeks(parser, 1, "FROM") {
+        parser.advance_token();
+        parser.advance_token();
+        negated = !negated;
+    }
+    // The operand is read whole: `x IS NULL + 1` is `x IS (NULL + 1)` to SQLite.
+    let right = parser.parse_subexpr(EQUALITY)?;
+    let truth = match &right {
+        ast::Expr::Value(ast::ValueWithSpan { value: ast::Value::Null, span: _ }) => None,
+        ast::Expr::Value(ast::ValueWithSpan { value: ast::Value::Boolean(truth), span: _ }) => Some(*truth),
+        // Every other operand is a value, whatever its kind.
+        _ if negated => return Ok(Some(ast::Expr::IsDistinctFrom(boxed(), Box::new(right)))),
+        _ => return Ok(Some(ast::Expr::IsNotDistinctFrom(boxed(), Box::new(right)))),
+    };
+    Ok(Some(match (truth, negated) {
+        (None, false) => ast::Expr::IsNull(boxed()),
+        (None, true) => ast::Expr::IsNotNull(boxed()),
+        (Some(true), false) => ast::Expr::IsTrue(boxed()),
+        (Some(true), true) => ast::Expr::IsNotTrue(boxed()),
+        (Some(false), false) => ast::Expr::IsFalse(boxed()),
+        (Some(false), true) => ast::Expr::IsNotFalse(boxed()),
+    }))
 }

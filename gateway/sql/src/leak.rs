@@ -16,7 +16,16 @@ use crate::{
 pub(crate) struct Leak<'s, 'a> {
     pub(crate) dialect: Dialect,
     pub(crate) ty: &'s dyn Fn(&Expr<'a>) -> Option<ColumnType>,
+    /// Whether the expression is a column that LIKE raises on for no text (PostgreSQL).
+    pub(crate) likable: &'s dyn Fn(&Expr<'a>) -> bool,
 }
+
+/// Bytes of a pattern that LIKE is taken to be safe with: the SQLite driver's limit is 1000, beyond which LIKE raises
+/// where it runs.
+const PATTERN: usize = 500;
+/// Wildcards of such a pattern: PostgreSQL's matching goes one level deeper with each, as far as the text goes along,
+/// and raises where the stack ends.
+const WILDCARDS: usize = 16;
 
 const COMPARISONS: [&str; 6] = ["=", "<>", "<", "<=", ">", ">="];
 
@@ -42,6 +51,7 @@ impl<'a> Leak<'_, 'a> {
                 None => false,
             },
             Expr::Exists(_) => true,
+            Expr::Like { op: "LIKE", expr, pattern, escape: None, negated: _ } => self.like(expr, pattern),
             Expr::Postfix { expr, .. } => self.simple(expr) || self.proof(expr),
             Expr::Column { .. } | Expr::Parameter(_) | Expr::Boolean(_) | Expr::Null => true,
             other => constant(other),
@@ -56,6 +66,19 @@ impl<'a> Leak<'_, 'a> {
             Expr::Call(call) if call.name == "coalesce" => call.args.iter().all(|arg| self.simple(arg)),
             other => constant(other),
         }
+    }
+
+    /// LIKE with a pattern written out. PostgreSQL raises on a pattern that ends in its escape character (where a text
+    /// gets that far), on a collation that isn't deterministic (where a row is looked at), and when its stack ends;
+    /// SQLite on a pattern that is too long (where a row is looked at). A parameter may be any of these.
+    fn like(&self, expr: &Expr<'a>, pattern: &Expr<'a>) -> bool {
+        let (Expr::Column { .. }, Expr::Text(pattern)) = (expr, pattern) else { return false };
+        pattern.len() <= PATTERN
+            && pattern.bytes().filter(|byte| *byte == b'%').count() <= WILDCARDS
+            && match self.dialect {
+                Dialect::Sqlite => true,
+                Dialect::Postgres => !pattern.ends_with('\\') && (self.likable)(expr),
+            }
     }
 
     fn comparable(&self, left: &Expr<'a>, right: &Expr<'a>) -> bool {

@@ -113,6 +113,8 @@ struct Level<'a> {
     /// Output names that expressions may use (SQLite), with what they stand for.
     aliases: Vec<(Cow<'a, str>, Expr<'a>)>,
     windows: Vec<Cow<'a, str>>,
+    /// The select items as written, each with its place among the outputs.
+    written: Vec<(&'a ast::Expr, usize)>,
     /// Not to be seen now: the siblings of a derived table that is not LATERAL.
     hidden: bool,
 }

@@ -33,6 +33,9 @@ pub(crate) fn lex(dialect: Dialect, text: &str) -> Result<Lexed, Refusal> {
     if tokens.len() > bounds::TOKENS {
         return Err(refuse::too_much("tokens", bounds::TOKENS));
     }
+    if dialect == Dialect::Sqlite {
+        drop_materialized(&mut tokens);
+    }
     let mut highest = 0;
     let mut seen = Vec::new();
     let mut number_ends = None;
@@ -59,6 +62,26 @@ pub(crate) fn lex(dialect: Dialect, text: &str) -> Result<Lexed, Refusal> {
         }
     }
     Ok(Lexed { tokens, parameters: highest })
+}
+
+/// Takes `[NOT] MATERIALIZED` out of `AS [NOT] MATERIALIZED (`, which the parser does not know in SQLite: a hint to
+/// its planner, of which no answer depends. Nowhere else is `AS` followed by a name and a parenthesis and taken here.
+fn drop_materialized(tokens: &mut Vec<TokenWithSpan>) {
+    let is = |token: Option<&TokenWithSpan>, wanted: &str| {
+        matches!(token.map(|token| &token.token), Some(Token::Word(word))
+            if word.quote_style.is_none() && word.value.eq_ignore_ascii_case(wanted))
+    };
+    let mut at = 0;
+    while at < tokens.len() {
+        let not = usize::from(is(tokens.get(at + 1), "NOT"));
+        if is(tokens.get(at), "AS")
+            && is(tokens.get(at + 1 + not), "MATERIALIZED")
+            && matches!(tokens.get(at + 2 + not).map(|token| &token.token), Some(Token::LParen))
+        {
+            tokens.drain(at + 1..at + 2 + not);
+        }
+        at += 1;
+    }
 }
 
 fn check(

@@ -87,6 +87,19 @@ impl<'a> Rel<'a> {
         }
     }
 
+    /// Whether the visible column at that place is, in the store, text that is equal only to the same bytes.
+    pub(crate) fn is_plain_text(self, at: usize) -> bool {
+        let store = match self {
+            Self::Ceiling(_, relation) => &relation.store,
+            Self::Scope(_, relation) => &relation.store,
+        };
+        let info = self.column(at).and_then(|(name, _, _)| store.column(name));
+        info.is_some_and(|info| {
+            let bare = info.store_type.split('(').next().unwrap_or_default();
+            !info.loose_equality && matches!(bare, "text" | "varchar" | "character varying")
+        })
+    }
+
     /// The place of the visible column of that name.
     pub(crate) fn find(self, dialect: Dialect, name: &str) -> Option<usize> {
         match self {

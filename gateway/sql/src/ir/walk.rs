@@ -111,6 +111,40 @@ impl<'a> Expr<'a> {
         }
     }
 
+    /// Whether it holds a query, itself and not in its parts.
+    pub(crate) fn is_subquery(&self) -> bool {
+        match self {
+            Self::Exists(_) | Self::Scalar(_) | Self::ArrayQuery(_) | Self::InQuery { .. } => true,
+            Self::Any { operand, .. } => match &**operand {
+                Quantified::Query(_) => true,
+                Quantified::Array(_) => false,
+            },
+            Self::Column { .. }
+            | Self::Parameter(_)
+            | Self::Number(_)
+            | Self::Text(_)
+            | Self::Blob(_)
+            | Self::Boolean(_)
+            | Self::Null
+            | Self::Interval(..)
+            | Self::Chain { .. }
+            | Self::Prefix { .. }
+            | Self::Postfix { .. }
+            | Self::In { .. }
+            | Self::Between { .. }
+            | Self::Like { .. }
+            | Self::Array(_)
+            | Self::Subscript { .. }
+            | Self::Row(_)
+            | Self::Case { .. }
+            | Self::Cast { .. }
+            | Self::Call(_)
+            | Self::Collate { .. }
+            | Self::Extract { .. }
+            | Self::AtTimeZone { .. } => false,
+        }
+    }
+
     /// The columns of the expression, subqueries left out.
     pub(crate) fn columns(&self, into: &mut Vec<(u32, u32)>) {
         if let Self::Column { item, column } = self {

@@ -217,6 +217,17 @@ impl<'a> Printer<'_, 'a> {
         Ok(())
     }
 
+    /// The name of a function. Behind the schema it is quoted: `substring` and others have a grammar of their own, which
+    /// PostgreSQL forgets behind a schema and the parser does not.
+    pub(super) fn function_name(&mut self, name: &str, of_catalogue: bool) {
+        if of_catalogue {
+            self.push("pg_catalog.");
+            self.ident(name);
+        } else {
+            self.push(name);
+        }
+    }
+
     fn call(&mut self, call: &Call<'a>) -> Printed {
         let Call { name, bare, aggregate: _, distinct, star, args, order, within, filter, ignore_nulls: _, over } =
             call;
@@ -224,10 +235,7 @@ impl<'a> Printer<'_, 'a> {
             self.push(&name.to_ascii_uppercase());
             return Ok(());
         }
-        if self.dialect == Dialect::Postgres && !WORDS.contains(name) {
-            self.push("pg_catalog.");
-        }
-        self.push(name);
+        self.function_name(name, self.dialect == Dialect::Postgres && !WORDS.contains(name));
         self.push("(");
         if *distinct {
             self.push("DISTINCT ");

@@ -122,7 +122,7 @@ impl Printer<'_, '_> {
             Mask::Hash => {
                 let (outer, inner) = (self.key(key, KeyPart::Outer), self.key(key, KeyPart::Inner));
                 format!(
-                    "pg_catalog.substr(pg_catalog.encode(pg_catalog.sha256({outer}::bytea || \
+                    "pg_catalog.\"substr\"(pg_catalog.encode(pg_catalog.sha256({outer}::bytea || \
                      pg_catalog.sha256({inner}::bytea || pg_catalog.convert_to(({x})::text, 'UTF8'))), 'hex'), 1, 32)"
                 )
             }
@@ -131,7 +131,7 @@ impl Printer<'_, '_> {
                 postgres_number(x, ty, store_type, &|x| format!("pg_catalog.round({x}, {digits})"))
             }
             Mask::Bucket { width } => {
-                postgres_number(x, ty, store_type, &|x| format!("(pg_catalog.floor({x} / {width}) * {width})"))
+                postgres_number(x, ty, store_type, &|x| format!("(pg_catalog.\"floor\"({x} / {width}) * {width})"))
             }
         }
     }

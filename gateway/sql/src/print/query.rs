@@ -237,10 +237,8 @@ impl<'a> Printer<'_, 'a> {
             From::Function { item, lateral, name, args, ordinality } => {
                 self.push(if *lateral { "LATERAL " } else { "" });
                 // PostgreSQL takes several arrays only where the name is bare.
-                if self.dialect == Dialect::Postgres && !(*name == "unnest" && args.len() > 1) {
-                    self.push("pg_catalog.");
-                }
-                self.push(name);
+                let alone = *name == "unnest" && args.len() > 1;
+                self.function_name(name, self.dialect == Dialect::Postgres && !alone);
                 self.push("(");
                 self.separated(args, |this, arg| this.expr(arg))?;
                 self.push(if *ordinality { ") WITH ORDINALITY" } else { ")" });

@@ -5,7 +5,10 @@
 //! Names come from the catalogue, each qualified by an alias that exists nowhere else in the statement, so that no
 //! CTE, no alias and no outer column of the agent's can capture one.
 
-use mountgate_core::{Code, Refusal};
+use mountgate_core::{
+    Code, Refusal,
+    weaken::{Defence, is_down},
+};
 
 use super::{Printer, mask::Masked, quote};
 use crate::{Dialect, ir::ItemKind, view::Rel};
@@ -66,7 +69,7 @@ impl Printer<'_, '_> {
             word = " AND ";
             self.filter(filter, name, relation, &alias, true)?;
         }
-        if self.leaky && relation.is_filtered() {
+        if self.leaky && relation.is_filtered() && !is_down(Defence::Fence) {
             // The fence: neither planner moves an outer predicate below it.
             self.push(match self.dialect {
                 Dialect::Sqlite => " LIMIT -1",

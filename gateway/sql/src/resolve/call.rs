@@ -114,6 +114,21 @@ impl<'a> Resolver<'a> {
             ast::FunctionArguments::List(list) => list,
         };
         let ast::FunctionArgumentList { duplicate_treatment, args, clauses } = list;
+        // A word of the grammar, not a function. One of a single column would be printed as that column.
+        if self.dialect == Dialect::Postgres
+            && own == "row"
+            && ident.quote_style.is_none()
+            && args.len() > 1
+            && clauses.is_empty()
+            && duplicate_treatment.is_none()
+            && filter.is_none()
+            && within_group.is_empty()
+            && null_treatment.is_none()
+            && over.is_none()
+        {
+            let items = args.iter().map(|arg| self.plain_arg(arg).and_then(|expr| self.expr(expr)));
+            return Ok(Expr::Row(items.collect::<Outcome<Vec<_>>>()?));
+        }
         let mut order: &[ast::OrderByExpr] = &[];
         for clause in clauses {
             match clause {

@@ -88,13 +88,15 @@ impl<'a> Resolver<'a> {
             ast::Expr::BinaryOp { .. } => self.binary(expr),
             ast::Expr::Like { negated, any, expr: inner, pattern, escape_char } => {
                 if *any {
-                    return no("`LIKE ANY`");
+                    let op = if *negated { "!~~" } else { "~~" };
+                    return self.like_any(op, inner, pattern, escape_char.as_deref());
                 }
                 self.like("LIKE", *negated, inner, pattern, escape_char.as_deref())
             }
             ast::Expr::ILike { negated, any, expr: inner, pattern, escape_char } => {
                 if *any {
-                    return no("`ILIKE ANY`");
+                    let op = if *negated { "!~~*" } else { "~~*" };
+                    return self.like_any(op, inner, pattern, escape_char.as_deref());
                 }
                 if self.dialect == Dialect::Sqlite {
                     return no("`ILIKE`")
@@ -402,6 +404,20 @@ impl<'a> Resolver<'a> {
         })
     }
 
+    /// `LIKE ANY (…)`, as the operator that LIKE is.
+    fn like_any(
+        &mut self,
+        op: &'static str,
+        expr: &'a ast::Expr,
+        patterns: &'a ast::Expr,
+        escape: Option<&'a ast::Expr>,
+    ) -> Outcome<Expr<'a>> {
+        if let Some(escape) = escape {
+            return Err(refuse::unsupported("`ESCAPE` behind `LIKE ANY`", escape.span()));
+        }
+        self.any_of(expr, op, patterns, false)
+    }
+
     fn quantified(
         &mut self,
         left: &'a ast::Expr,
@@ -410,6 +426,10 @@ impl<'a> Resolver<'a> {
         all: bool,
     ) -> Outcome<Expr<'a>> {
         let op = self.operator(op, left)?;
+        self.any_of(left, op, right, all)
+    }
+
+    fn any_of(&mut self, left: &'a ast::Expr, op: &'static str, right: &'a ast::Expr, all: bool) -> Outcome<Expr<'a>> {
         if self.dialect == Dialect::Sqlite || matches!(op, "AND" | "OR") {
             return Err(refuse::unsupported("`ANY` or `ALL`", left.span()).hint("write `IN (SELECT …)` or `EXISTS`"));
         }
@@ -542,7 +562,29 @@ impl<'a> Resolver<'a> {
     }
 
     fn proof(&self, expr: &Expr<'a>) -> bool {
-        Leak { dialect: self.dialect, ty: &|expr| self.ty(expr) }.proof(expr)
+        Leak { dialect: self.dialect, ty: &|expr| self.ty(expr), likable: &|expr| self.likable(expr) }.proof(expr)
+    }
+
+    /// Whether the expression is a column of plain text, whatever it passed through: PostgreSQL's LIKE raises on a
+    /// collation that isn't deterministic, and other types that we call text have a LIKE of their own or none.
+    fn likable(&self, expr: &Expr<'a>) -> bool {
+        use crate::ir::ItemKind;
+        let Expr::Column { item, column } = expr else { return false };
+        if self.ty(expr) != Some(ColumnType::Text) {
+            return false;
+        }
+        let at = *column as usize;
+        match self.items.get(*item as usize).map(|item| &item.kind) {
+            Some(ItemKind::Relation { rel, .. }) => rel.is_plain_text(at),
+            Some(ItemKind::Derived { columns, .. }) => columns.get(at).is_some_and(|output| {
+                !output.sources.is_empty()
+                    && output.sources.iter().all(|(relation, column)| {
+                        let touched = self.touched.get(*relation as usize);
+                        touched.is_some_and(|touched| touched.rel.is_plain_text(*column as usize))
+                    })
+            }),
+            Some(ItemKind::Function { .. } | ItemKind::Joined { .. }) | None => false,
+        }
     }
 
     /// A condition that a planner may run on a row before the scope's filter.
@@ -572,7 +614,7 @@ impl<'a> Resolver<'a> {
     }
 
     pub(super) fn check_argument(&mut self, expr: &Expr<'a>) {
-        let leak = Leak { dialect: self.dialect, ty: &|expr| self.ty(expr) };
+        let leak = Leak { dialect: self.dialect, ty: &|expr| self.ty(expr), likable: &|expr| self.likable(expr) };
         if !self.leaky && !leak.simple(expr) && !leak.proof(expr) {
             self.leaky = true;
         }

@@ -189,11 +189,19 @@ impl<'a> Resolver<'a> {
             merged.push((name.clone(), column));
         }
         let is_merged = |name: &str| names.iter().any(|other| self.dialect.same(other, name));
-        for (name, expr) in left_columns.into_iter().chain(right_columns) {
+        // PostgreSQL's `*` has the merged columns first. SQLite's has the left's columns in the left's order.
+        let mut shown = match self.dialect {
+            Dialect::Postgres => std::mem::take(&mut merged),
+            Dialect::Sqlite => Vec::with_capacity(left_columns.len() + right_columns.len()),
+        };
+        for (name, expr) in left_columns {
             if !is_merged(&name) {
-                merged.push((name, expr));
+                shown.push((name, expr));
+            } else if let Some(at) = merged.iter().position(|(other, _)| self.dialect.same(other, &name)) {
+                shown.push(merged.swap_remove(at));
             }
         }
+        shown.extend(right_columns.into_iter().filter(|(name, _)| !is_merged(name)));
         let items = left.items.into_iter().chain(right_namespace.items).collect();
         let on = match conditions.len() {
             0 => Some(Expr::Boolean(true)),
@@ -201,7 +209,7 @@ impl<'a> Resolver<'a> {
             _ => Some(Expr::Chain { op: "AND", items: conditions }),
         };
         let kind = if kind == "CROSS JOIN" { "JOIN" } else { kind };
-        Ok((Join { kind, right, on }, Namespace { items, merged: Some(merged) }))
+        Ok((Join { kind, right, on }, Namespace { items, merged: Some(shown) }))
     }
 
     fn factor(&mut self, factor: &'a ast::TableFactor, place: Place) -> Outcome<(From<'a>, Namespace<'a>)> {

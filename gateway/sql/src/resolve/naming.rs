@@ -33,6 +33,7 @@ impl<'a> Resolver<'a> {
         let last = match strip(expr) {
             ast::Expr::Identifier(ident) => ident,
             ast::Expr::CompoundIdentifier(idents) => idents.last()?,
+            // Only these two are names. What an expression may hold is for `expr` to say.
             _other => return None,
         };
         if let (Expr::Column { item, column }, Dialect::Sqlite) = (resolved, self.dialect) {
@@ -135,7 +136,7 @@ fn before(one: Location, other: Location) -> bool {
 fn item_bounds(tokens: &[TokenWithSpan], at: usize) -> Option<(Location, Location)> {
     let (mut depth, mut item) = (0_usize, 0_usize);
     let mut bounds: Option<(Location, Location)> = None;
-    let mut after_distinct = false;
+    let (mut after_distinct, mut started) = (false, false);
     for token in tokens {
         let word = match &token.token {
             Token::Word(word) if word.quote_style.is_none() => word.value.as_str(),
@@ -172,9 +173,10 @@ fn item_bounds(tokens: &[TokenWithSpan], at: usize) -> Option<(Location, Locatio
             {
                 break;
             }
-            _ if item == 0 && bounds.is_none() && depth == 0 && is(&["distinct", "all"]) => continue,
+            _ if !started && is(&["distinct", "all"]) => continue,
             _ => {}
         }
+        started = true;
         after_distinct = is(&["distinct"]);
         if item == at {
             bounds = Some((bounds.map_or(token.span.start, |(start, _)| start), token.span.end));

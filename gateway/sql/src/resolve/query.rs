@@ -497,8 +497,12 @@ impl<'a> Resolver<'a> {
         let mut exprs = Vec::with_capacity(projection.len());
         let mut outputs = Vec::with_capacity(projection.len());
         let mut explicit = Vec::with_capacity(projection.len());
+        let mut written = Vec::with_capacity(projection.len());
         for (at, item) in projection.iter().enumerate() {
             let mark = self.trace.len();
+            if let ast::SelectItem::UnnamedExpr(expr) | ast::SelectItem::ExprWithAlias { expr, alias: _ } = item {
+                written.push((strip(expr), exprs.len()));
+            }
             match item {
                 ast::SelectItem::UnnamedExpr(expr) => {
                     let resolved = self.expr(expr)?;
@@ -562,6 +566,7 @@ impl<'a> Resolver<'a> {
         if exprs.is_empty() {
             return Err(refuse::unsupported("an empty select list", select));
         }
+        self.level()?.written = written;
         Ok((exprs, outputs, explicit))
     }
 
@@ -610,7 +615,11 @@ impl<'a> Resolver<'a> {
                         return Ok(Group::Ordinal(at + 1));
                     }
                 }
-                return Ok(Group::Expr(self.expr(bare)?));
+                let expr = self.expr(bare)?;
+                return Ok(match self.written(bare, &expr)? {
+                    Some(at) => Group::Ordinal(at + 1),
+                    None => Group::Expr(expr),
+                });
             }
         };
         if self.dialect == Dialect::Sqlite {
@@ -662,7 +671,20 @@ impl<'a> Resolver<'a> {
                 return Ok(OrderKey::Ordinal(first + 1));
             }
         }
-        Ok(OrderKey::Expr(self.expr(bare)?))
+        let expr = self.expr(bare)?;
+        Ok(match self.written(bare, &expr)? {
+            Some(at) => OrderKey::Ordinal(at + 1),
+            None => OrderKey::Expr(expr),
+        })
+    }
+
+    /// The place of the select item that the key is written like, where there is a subquery in it: each gets aliases
+    /// of its own, and PostgreSQL no longer sees that the two are one.
+    fn written(&mut self, key: &'a ast::Expr, resolved: &Expr<'a>) -> Outcome<Option<usize>> {
+        if self.dialect == Dialect::Sqlite || !resolved.any(&Expr::is_subquery) {
+            return Ok(None);
+        }
+        Ok(self.level()?.written.iter().find(|(written, _)| *written == key).map(|(_, at)| *at))
     }
 
     /// Records the use of columns through an output name.

@@ -282,7 +282,10 @@ fn spell(data_type: &DataType) -> Option<Spelt> {
         DataType::Custom(name, modifiers) => {
             let ast::ObjectName(parts) = name;
             match (parts.as_slice(), modifiers.as_slice()) {
-                ([ast::ObjectNamePart::Identifier(ident)], []) => plain(&ident.value.to_ascii_lowercase()),
+                // `"char"` is another type than `char`, and `"Text"` is none.
+                ([ast::ObjectNamePart::Identifier(ident)], []) if ident.quote_style.is_none() => {
+                    plain(&ident.value.to_ascii_lowercase())
+                }
                 ([] | [_] | [_, _, ..], _) => None,
             }
         }
