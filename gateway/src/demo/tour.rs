@@ -22,7 +22,7 @@ use super::{
 /// Rows shown of an answer.
 const SHOWN: usize = 5;
 /// Rows shown of what a direct connection gives.
-const SHOWN_DIRECT: usize = 2;
+const SHOWN_DIRECT: usize = 3;
 
 /// A tour about to be given.
 pub(super) struct Tour {
@@ -325,7 +325,8 @@ impl Toured {
         println!("\n# for operators");
         println!("curl -s http://{admin}/healthz");
         println!("curl -s http://{admin}/metrics -H 'Authorization: Bearer {}'", self.keys.operator);
-        println!("mountgate --config {folder}/mountgate.toml ledger tail");
+        let binary = std::env::current_exe().map_or_else(|_| "mountgate".to_owned(), |path| path.display().to_string());
+        println!("{binary} --config {folder}/mountgate.toml ledger tail");
         println!("\n# an MCP client: http://{data}/mcp, with the same tokens; all of them are in");
         println!("{folder}/demo.json");
         println!("# edit {folder}/mounts/*.toml and `kill -HUP {}`; Ctrl-C ends it", std::process::id());

@@ -20,7 +20,10 @@ pub(super) fn shown(gateway: &Gateway, screen: Screen, step: &Step, who: &Who<'_
     let caller =
         Caller { agent: who.agent.into(), principal: Principal::Agent, claims: Arc::new(claims), until_ms: None };
     let seen = mount.inspect(&caller, &step.sql, &[], now_ms());
-    let mut out = screen.labelled("verdict", Tone::Plain, &verdict(&seen));
+    // Bundled policies repeat the ceiling in full: what is left of it says whether they narrowed it.
+    let whole = seen.touch.as_deref().map(|touch| Scope::narrow(mount.ceiling(), touch, &Grant::Ceiling));
+    let as_it_is = matches!((&whole, seen.scope.as_deref()), (Some(Ok(whole)), Some(scope)) if whole == scope);
+    let mut out = screen.labelled("verdict", Tone::Plain, &verdict(&seen, as_it_is));
     if seen.closed.is_some() {
         return out;
     }
@@ -37,7 +40,7 @@ pub(super) fn shown(gateway: &Gateway, screen: Screen, step: &Step, who: &Who<'_
     out
 }
 
-fn verdict(seen: &Inspection) -> String {
+fn verdict(seen: &Inspection, as_it_is: bool) -> String {
     let policy = &seen.policy;
     if seen.closed.is_some() {
         return "none: the mount is not this agent's, so for it there is none".to_owned();
@@ -46,10 +49,10 @@ fn verdict(seen: &Inspection) -> String {
         None => "none: refused before a policy is asked".to_owned(),
         Some(Verdict::Deny { code, reason, .. }) => format!("`{policy}` denies ({code}): {reason}"),
         Some(Verdict::Hold { reason, .. }) => format!("`{policy}` holds it for approval: {reason}"),
-        Some(Verdict::Allow { grant: Grant::Ceiling, .. }) => format!("`{policy}` allows the ceiling as it is"),
-        Some(Verdict::Allow { grant: Grant::Narrowed(_), valid_for_ms, .. }) => {
+        Some(Verdict::Allow { valid_for_ms, .. }) => {
             let span = valid_for_ms.map(|ms| format!(", for {} s", ms / 1000)).unwrap_or_default();
-            format!("`{policy}` allows its own scope within the ceiling{span}")
+            let what = if as_it_is { "the ceiling as it is" } else { "a part of the ceiling" };
+            format!("`{policy}` allows {what}{span}")
         }
     }
 }

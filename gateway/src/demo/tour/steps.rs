@@ -152,7 +152,7 @@ fn tiers() -> Vec<Step> {
             notice: "its tier masks names, hashes addresses and keeps to its region",
         },
         Step {
-            title: "tiers: an address that is a hash still joins and counts",
+            title: "tiers: an address is a hash, which still joins and counts",
             who: "junior-bot",
             mount: "backoffice",
             sql: "SELECT email FROM customers ORDER BY customer_id LIMIT 3".into(),
