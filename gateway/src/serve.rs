@@ -224,6 +224,12 @@ impl Reloading {
                 }
                 let in_force = number - 1;
                 tracing::error!(generation = in_force, "the configuration is wrong: the last good one stays in force");
+                let failed =
+                    "the last reload failed, and the configuration before it stays in force: `mountgate check`";
+                let mut warnings = (*self.gateway.warnings()).clone();
+                warnings.retain(|warning| warning != failed);
+                warnings.push(failed.to_owned());
+                self.gateway.warn(warnings);
                 ("config.reload", serde_json::json!({ "failed": problems, "generation": in_force }))
             }
         };

@@ -40,18 +40,6 @@ filter  = "region = claim.region"
 columns = ["order_id", "customer_id", "status", "total"]
 "#;
 
-const CEILING: &str = r#"
-name    = "test"
-backend = "shop"
-agents  = ["desk"]
-policy  = "ceiling"
-
-[tables.customers]
-columns = ["customer_id", "name", "email"]
-masks   = { email = { partial = { first = 1, last = 4 } } }
-filter  = "region = claim.region"
-"#;
-
 fn text(text: &str) -> Value {
     Value::Text(text.into())
 }
@@ -114,21 +102,30 @@ async fn everything_up(desk: &Desk) -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn tiers_narrows_and_the_ceiling_holds() -> anyhow::Result<()> {
-    let _quiet = defences();
+    let _quiet = DEFENCES.lock().await;
     everything_up(&desk().await?).await
 }
 
 /// In a weakened build, tests that take a defence down must not meet those that want it up.
-fn defences() -> std::sync::MutexGuard<'static, ()> {
-    static LOCK: std::sync::Mutex<()> = std::sync::Mutex::new(());
-    LOCK.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-}
+static DEFENCES: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 #[cfg(mountgate_weaken)]
 mod weakened {
     use mountgate_core::weaken::{Defence, set};
 
     use super::*;
+
+    const CEILING: &str = r#"
+name    = "test"
+backend = "shop"
+agents  = ["desk"]
+policy  = "ceiling"
+
+[tables.customers]
+columns = ["customer_id", "name", "email"]
+masks   = { email = { partial = { first = 1, last = 4 } } }
+filter  = "region = claim.region"
+"#;
 
     struct Down(Defence);
 
@@ -147,7 +144,7 @@ mod weakened {
 
     #[tokio::test]
     async fn without_the_verdict_what_tiers_withholds_comes_back() -> anyhow::Result<()> {
-        let _quiet = defences();
+        let _quiet = DEFENCES.lock().await;
         let desk = desk().await?;
         let _down = Down::take(Defence::Verdict);
         // The cap of rows is a limit of the verdict, not of its grant; all else was the grant's.
@@ -161,7 +158,7 @@ mod weakened {
 
     #[tokio::test]
     async fn without_the_ceiling_the_policies_verdicts_give_the_same_answers() -> anyhow::Result<()> {
-        let _quiet = defences();
+        let _quiet = DEFENCES.lock().await;
         let desk = desk().await?;
         let ceiling = Fixture::shop(CEILING).await?;
         ceiling.agent("desk")?;
@@ -192,7 +189,7 @@ mod weakened {
 
 #[tokio::test]
 async fn no_canary_in_anything_written() -> anyhow::Result<()> {
-    let _quiet = defences();
+    let _quiet = DEFENCES.lock().await;
     let desk = desk().await?;
     for sql in [
         "SELECT * FROM customers",

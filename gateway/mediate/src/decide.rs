@@ -71,7 +71,7 @@ pub(crate) struct Asked {
 /// Why there is no grant.
 pub(crate) enum Failed {
     /// The policy said no, or wants a person first.
-    Denied(Refusal, Verdict),
+    Denied(Box<(Refusal, Verdict)>),
     /// The policy failed; the text is for the operator.
     Fault(String, &'static str),
     /// Every place for a decision is taken.
@@ -152,7 +152,7 @@ impl Mount {
             Verdict::Deny { code, reason, hint } => {
                 let mut refusal = Refusal::new(Code::DeniedByPolicy, format!("denied by policy ({code}): {reason}"));
                 refusal.hint.clone_from(hint);
-                return Err(Failed::Denied(refusal, verdict));
+                return Err(Failed::Denied(Box::new((refusal, verdict))));
             }
             Verdict::Hold { reason, .. } => {
                 let refusal = Refusal::new(
@@ -160,7 +160,7 @@ impl Mount {
                     format!("the policy wants a person's approval first: {reason}"),
                 )
                 .hint("reads cannot wait for approval; ask for less, or ask the mount's owner");
-                return Err(Failed::Denied(refusal, verdict));
+                return Err(Failed::Denied(Box::new((refusal, verdict))));
             }
             Verdict::Allow { grant, limits, valid_for_ms } => (Arc::new(grant.clone()), limits, *valid_for_ms),
         };

@@ -108,6 +108,11 @@ impl Gateway {
         self.0.generation.store(Arc::new(generation));
     }
 
+    /// Replaces what an operator should know: a reload that failed shows on `/healthz`.
+    pub fn warn(&self, warnings: Vec<String>) {
+        self.0.warnings.store(Arc::new(warnings));
+    }
+
     /// Who may ask.
     pub fn identity(&self) -> &Identity {
         &self.0.identity
@@ -122,7 +127,8 @@ impl Gateway {
         &self.0.limiter
     }
 
-    pub(crate) fn warnings(&self) -> Arc<Vec<String>> {
+    /// What an operator should know.
+    pub fn warnings(&self) -> Arc<Vec<String>> {
         self.0.warnings.load_full()
     }
 
@@ -380,7 +386,8 @@ impl Gateway {
         trail.settings = Some(asked.settings);
         trail.reused = asked.reused;
         let decided = asked.outcome.map_err(|failed| match failed {
-            Failed::Denied(refusal, verdict) => {
+            Failed::Denied(denied) => {
+                let (refusal, verdict) = *denied;
                 trail.verdict = Some(verdict);
                 refusal
             }

@@ -98,7 +98,8 @@ impl Mount {
             )
         };
         let decided = asked.outcome.map_err(|outcome| match outcome {
-            Failed::Denied(refusal, verdict) => {
+            Failed::Denied(denied) => {
+                let (refusal, verdict) = *denied;
                 seen.verdict = Some(verdict);
                 refusal
             }
