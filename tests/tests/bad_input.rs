@@ -1,6 +1,8 @@
 //! Bad input over raw sockets: a documented error each time, or a closed connection, and a gateway that serves on as
 //! if nothing had been: no panic, no hang, no place or file handle lost.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::string_slice, reason = "a test that panics has failed")]
+
 use std::{net::SocketAddr, sync::LazyLock, time::Duration};
 
 use mountgate_core::Code;

@@ -1,6 +1,8 @@
 //! `kill -9` at any moment, a hundred times under load: the ledger verifies, and holds a decision for every answer of
 //! which a byte got out. The real binary over real sockets; what is killed is a process.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed")]
+
 use std::{
     collections::BTreeSet,
     io::{BufRead as _, BufReader, Read as _, Write as _},

@@ -18,21 +18,21 @@ use crate::shop::Stored;
 
 /// What a server tells of itself.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Ports {
-    pub data: SocketAddr,
-    pub token: Option<String>,
+pub(crate) struct Ports {
+    pub(crate) data: SocketAddr,
+    pub(crate) token: Option<String>,
 }
 
 /// A server.
-pub struct Child {
-    pub ports: Ports,
+pub(crate) struct Child {
+    pub(crate) ports: Ports,
     process: std::process::Child,
     _stdin: Option<ChildStdin>,
     _folder: tempfile::TempDir,
 }
 
 impl Child {
-    pub fn start(role: &str, store: &Stored) -> anyhow::Result<Self> {
+    pub(crate) fn start(role: &str, store: &Stored) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         configure(folder.path(), store)?;
         let mut process = Command::new(std::env::current_exe()?)
@@ -49,7 +49,7 @@ impl Child {
         Ok(Self { ports, process, _stdin: stdin, _folder: folder })
     }
 
-    pub fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.process.id()
     }
 }
@@ -62,7 +62,7 @@ impl Drop for Child {
 }
 
 /// The child's side.
-pub fn serve(role: &str) -> anyhow::Result<()> {
+pub(crate) fn serve(role: &str) -> anyhow::Result<()> {
     // Whoever started it may be killed, and then nobody else ends it.
     std::thread::spawn(|| {
         let mut rest = Vec::new();

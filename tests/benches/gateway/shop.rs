@@ -3,19 +3,19 @@
 use anyhow::Context as _;
 
 /// Rows of `orders`.
-pub const ORDERS: u64 = 100_000;
+pub(crate) const ORDERS: u64 = 100_000;
 /// Rows of `big`.
-pub const BIG: u64 = 1_000_000;
+pub(crate) const BIG: u64 = 1_000_000;
 
 /// A store that is filled.
-pub struct Stored {
-    pub dialect: &'static str,
+pub(crate) struct Stored {
+    pub(crate) dialect: &'static str,
     /// The look-up that everyone makes.
-    pub lookup: &'static str,
+    pub(crate) lookup: &'static str,
     /// For the floor: `sqlite:` and a path, or a URL.
-    pub place: String,
+    pub(crate) place: String,
     /// For the gateway: its section of the main file.
-    pub section: String,
+    pub(crate) section: String,
     _folder: Option<tempfile::TempDir>,
 }
 
@@ -25,7 +25,7 @@ CREATE TABLE big (id BIGINT PRIMARY KEY, customer_id BIGINT, status TEXT, note T
 ";
 
 /// In a file.
-pub fn sqlite() -> anyhow::Result<Stored> {
+pub(crate) fn sqlite() -> anyhow::Result<Stored> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("bench.db");
     let connection = rusqlite::Connection::open(&path)?;
@@ -49,7 +49,7 @@ pub fn sqlite() -> anyhow::Result<Stored> {
 }
 
 /// In a database of its own on that server.
-pub async fn postgres(url: &str) -> anyhow::Result<Stored> {
+pub(crate) async fn postgres(url: &str) -> anyhow::Result<Stored> {
     const NAME: &str = "mountgate_bench";
     let mut config: tokio_postgres::Config = url.parse()?;
     let client = connect(&config).await?;
