@@ -1,7 +1,13 @@
 //! Bad input over raw sockets: a documented error each time, or a closed connection, and a gateway that serves on as
 //! if nothing had been: no panic, no hang, no place or file handle lost.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::string_slice, reason = "a test that panics has failed")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test fails by panicking"
+)]
 
 use std::{net::SocketAddr, sync::LazyLock, time::Duration};
 

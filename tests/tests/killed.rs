@@ -1,7 +1,7 @@
 //! `kill -9` at any moment, a hundred times under load: the ledger verifies, and holds a decision for every answer of
 //! which a byte got out. The real binary over real sockets; what is killed is a process.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::{
     collections::BTreeSet,
