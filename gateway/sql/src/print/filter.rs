@@ -189,7 +189,7 @@ impl Printer<'_, '_> {
                 match (self.dialect, against.bytewise, against.as_text) {
                     (Dialect::Sqlite, true, _) => self.push(&format!("{printed} COLLATE BINARY")),
                     (Dialect::Sqlite, false, _) | (Dialect::Postgres, false, false) => self.push(&printed),
-                    (Dialect::Postgres, true, _) => self.push(&format!("({printed})::text COLLATE \"C\"")),
+                    (Dialect::Postgres, true, _) => self.push(&format!("(({printed})::text) COLLATE \"C\"")),
                     (Dialect::Postgres, false, true) => self.push(&format!("({printed})::text")),
                 }
                 Ok(())
