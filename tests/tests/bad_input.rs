@@ -134,7 +134,7 @@ static TABLE: LazyLock<Vec<Bad>> = LazyLock::new(|| {
         json(
             "NUL in a parameter",
             r#"{"mount":"test","sql":"SELECT name FROM customers WHERE name = ?1","params":["a\u0000"]}"#,
-            Error(ParameterInvalid),
+            Error(Malformed),
         ),
         json(
             "a parameter too few",

@@ -7,7 +7,7 @@ use std::{
     collections::BTreeSet,
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{SocketAddr, TcpStream},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
     sync::{
         Arc, Mutex,
@@ -17,7 +17,7 @@ use std::{
 };
 
 use mountgate_ledger::{Selection, export, verify};
-use mountgate_tests::gateway::SHOP;
+use mountgate_tests::{binary, gateway::SHOP};
 
 const ROUNDS: u64 = 100;
 const CLIENTS: u64 = 3;
@@ -45,16 +45,6 @@ max_rows = 100_000
 struct Got {
     bytes: Vec<u8>,
     whole: bool,
-}
-
-fn binary() -> PathBuf {
-    if let Some(binary) = std::env::var_os("MOUNTGATE_TEST_BINARY") {
-        return binary.into();
-    }
-    // target/debug/deps/killed-… → target/debug/mountgate
-    let built = std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().join("mountgate");
-    assert!(built.exists(), "{} is missing: run `cargo build -p mountgate`, or `cargo xtask test`", built.display());
-    built
 }
 
 struct Gateway {
