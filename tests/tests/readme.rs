@@ -1,6 +1,6 @@
 //! The README is true: its commands run in their order, its mount loads, its `curl`s get what it shows.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
     fs,
