@@ -13,7 +13,7 @@
 //! dropped and a dropped segment is told from a stolen one.
 //!
 //! The chain has no key: whoever can write the folder can rewrite it from any point on. A signed [`Checkpoint`] kept
-//! elsewhere is what shows a cut tail or a whole rewrite ([`verify`]).
+//! elsewhere is what shows a cut tail or a whole rewrite ([`verify()`]).
 //!
 //! # What it deliberately does not know
 //! SQL, HTTP and policies. Values of a statement (parameters, literals of predicates) are never written: keyed digests

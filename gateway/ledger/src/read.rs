@@ -240,7 +240,7 @@ pub struct Export {
     over: bool,
 }
 
-/// Reads the ledger in `dir` from its beginning. The chain is not checked: [`verify`](crate::verify) does that.
+/// Reads the ledger in `dir` from its beginning. The chain is not checked: [`verify()`](crate::verify()) does that.
 ///
 /// # Errors
 /// Where the folder or a segment can't be opened.
