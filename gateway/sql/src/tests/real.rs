@@ -246,6 +246,20 @@ fn hidden_data_does_not_show() {
 }
 
 #[test]
+fn without_its_fence_a_predicate_shows_hidden_data() {
+    // What an index covers is looked at before the row and its filter are: row 12 is another tenant's.
+    let sql = "SELECT id FROM emp WHERE dept BETWEEN -1 AND 9 \
+        AND abs(CASE WHEN dept = 0 THEN -9223372036854775807 - 1 ELSE 1 END) = 1";
+    let db = full(100, "Hid");
+    assert!(rewritten(&db, sql, &[]).is_ok());
+    let plan = plan(Dialect::Sqlite, sql).unwrap();
+    let bare = plan.sql().replace(" LIMIT -1", "");
+    assert_ne!(*bare, **plan.sql());
+    let told = run(&db, &bare, &[Value::Text("a".into())]).unwrap_err();
+    assert!(told.contains("overflow"), "{told}");
+}
+
+#[test]
 fn a_claim_matches_bytewise() {
     // `tenant` of row 12 is `A`: under NOCASE it would be seen.
     let db = full(1, "x");
