@@ -9,6 +9,7 @@ mod expr;
 mod from;
 mod lookup;
 mod naming;
+mod order;
 mod query;
 mod types;
 mod uses;
