@@ -11,6 +11,7 @@ mod lookup;
 mod naming;
 mod order;
 mod query;
+mod set;
 mod types;
 mod uses;
 
