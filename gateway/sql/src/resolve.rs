@@ -5,6 +5,7 @@
 
 mod call;
 mod depend;
+mod early;
 mod expr;
 mod from;
 mod lookup;
