@@ -37,7 +37,7 @@ pub(crate) fn run(test: &Test) -> Result<()> {
         for backend in [Backend::Sqlite, Backend::Postgres] {
             demonstrated(backend, &binary, &scratch, &python, &mut totals)?;
         }
-        totals.take(weakened()?);
+        totals.take(weakened(&scratch)?);
     }
     let Counts { passed, failed, skipped } = totals.counts;
     for failure in &totals.failures {
@@ -78,10 +78,24 @@ fn rust(filter: Option<&str>, scratch: &Scratch, binary: &Path) -> Result<(Count
 
 /// In a build in which defences can be taken down: that the tests notice. The last, for it builds the crates above `core`
 /// another way. One process per test or one test at a time: the switches are the process's.
-fn weakened() -> Result<(Counts, Option<String>)> {
+fn weakened(scratch: &Scratch) -> Result<(Counts, Option<String>)> {
     let mut cargo = tools::cargo()?;
-    cargo.args(["test", "--package", "mountgate-tests", "--test", "narrowing", "--locked", "--", "--test-threads=1"]);
-    tools::counted("tests with defences down", cargo.env("MOUNTGATE_WEAKEN", "1"))
+    cargo.args([
+        "test",
+        "--package",
+        "mountgate-tests",
+        "--test",
+        "narrowing",
+        "--test",
+        "threats",
+        "--locked",
+        "--",
+        "--test-threads=1",
+    ]);
+    tools::counted(
+        "tests with defences down",
+        cargo.env("MOUNTGATE_WEAKEN", "1").env("MOUNTGATE_TEST_POSTGRES", scratch.url()),
+    )
 }
 
 /// The tour, then Python's clients against the demo that serves on.
