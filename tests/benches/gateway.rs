@@ -21,7 +21,7 @@ use serde_json::json;
 
 use self::{
     server::{Child, Ports},
-    shop::{BIG, ORDERS},
+    shop::{BIG, ORDERS, Stored},
 };
 
 /// How much of everything.
@@ -60,7 +60,8 @@ async fn bench(measure: Measure) -> anyhow::Result<()> {
         let floor = Child::start("floor", store)?;
         let gateway = Child::start("gateway", store)?;
         let (floor, gateway) = (&floor, &gateway);
-        let direct = lookup(&floor.ports, None, store.lookup);
+        let qualified = store.lookup.replace("FROM orders", &format!("FROM {}orders", store.schema));
+        let direct = lookup(&floor.ports, None, &qualified);
         let fresh = lookup(&gateway.ports, Some("fresh"), store.lookup);
         let cached = lookup(&gateway.ports, Some("cached"), store.lookup);
         let mcp = call(&gateway.ports, store.lookup);
@@ -80,7 +81,7 @@ async fn bench(measure: Measure) -> anyhow::Result<()> {
                 row(&what, ratio, outcome);
             }
         }
-        million(store.dialect, floor, gateway, measure).await?;
+        million(store, floor, gateway, measure).await?;
     }
     println!(
         "ratio: at 1, p50 over the floor's (MCP: over HTTP's with a fresh policy); at 32, requests a second over the \
@@ -102,7 +103,8 @@ fn row(what: &str, ratio: f64, outcome: &Outcome) {
 }
 
 /// A look-up by key, of another row each time. Without a mount it is the floor's.
-fn lookup(ports: &Ports, mount: Option<&'static str>, sql: &'static str) -> Target {
+fn lookup(ports: &Ports, mount: Option<&'static str>, sql: &str) -> Target {
+    let sql = sql.to_owned();
     let body = move |n: u64| {
         let mut body = json!({ "sql": sql, "params": [key(n)] });
         if let (Some(mount), Some(fields)) = (mount, body.as_object_mut()) {
@@ -173,13 +175,14 @@ struct Long {
     cpu: Duration,
 }
 
-async fn million(name: &str, floor: &Child, gateway: &Child, measure: Measure) -> anyhow::Result<()> {
-    let sides = [("floor", floor, None), ("gateway", gateway, Some("fresh"))];
+async fn million(store: &Stored, floor: &Child, gateway: &Child, measure: Measure) -> anyhow::Result<()> {
+    let name = store.dialect;
+    let sides = [("floor", floor, None, store.schema), ("gateway", gateway, Some("fresh"), "")];
     let mut all: [(Vec<Long>, Vec<Long>); 2] = Default::default();
     for _ in 0..measure.rounds.min(3) {
-        for ((_, child, mount), (few, many)) in sides.iter().zip(&mut all) {
-            few.push(long(child, *mount, 1_000).await?);
-            many.push(long(child, *mount, BIG).await?);
+        for ((_, child, mount, schema), (few, many)) in sides.iter().zip(&mut all) {
+            few.push(long(child, *mount, schema, 1_000).await?);
+            many.push(long(child, *mount, schema, BIG).await?);
         }
     }
     let mut floors = None;
@@ -213,8 +216,8 @@ async fn million(name: &str, floor: &Child, gateway: &Child, measure: Measure) -
 }
 
 /// One long answer, as lines; the server's memory is looked at while it comes.
-async fn long(child: &Child, mount: Option<&str>, rows: u64) -> anyhow::Result<Long> {
-    let sql = format!("SELECT id, customer_id, status, note FROM big WHERE id <= {rows}");
+async fn long(child: &Child, mount: Option<&str>, schema: &str, rows: u64) -> anyhow::Result<Long> {
+    let sql = format!("SELECT id, customer_id, status, note FROM {schema}big WHERE id <= {rows}");
     let body = match mount {
         Some(mount) => json!({ "mount": mount, "sql": sql }),
         None => json!({ "sql": sql }),

@@ -12,6 +12,8 @@ pub(crate) struct Stored {
     pub(crate) dialect: &'static str,
     /// The look-up that everyone makes.
     pub(crate) lookup: &'static str,
+    /// What the floor needs before a table's name: its sessions have no search path either.
+    pub(crate) schema: &'static str,
     /// For the floor: `sqlite:` and a path, or a URL.
     pub(crate) place: String,
     /// For the gateway: its section of the main file.
@@ -42,6 +44,7 @@ pub(crate) fn sqlite() -> anyhow::Result<Stored> {
     Ok(Stored {
         dialect: "sqlite",
         lookup: "SELECT order_id, customer_id, status, total_cents FROM orders WHERE order_id = ?1",
+        schema: "main.",
         place: format!("sqlite:{}", path.display()),
         section: format!("kind = \"sqlite\"\npath = \"{}\"", path.display()),
         _folder: Some(folder),
@@ -72,6 +75,7 @@ pub(crate) async fn postgres(url: &str) -> anyhow::Result<Stored> {
     Ok(Stored {
         dialect: "postgres",
         lookup: "SELECT order_id, customer_id, status, total_cents FROM orders WHERE order_id = $1",
+        schema: "public.",
         section: format!("kind = \"postgres\"\nurl = \"{place}\""),
         place,
         _folder: None,
