@@ -3,7 +3,7 @@
 use std::{
     fs::File,
     path::Path,
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -62,6 +62,8 @@ pub(crate) struct Shared {
     /// Completions that were lost to a failing disk, not yet told in the ledger.
     lost: AtomicU64,
     lost_ever: AtomicU64,
+    /// Decisions recorded and not completed.
+    under_way: AtomicUsize,
     closing: AtomicBool,
     stop: Mutex<bool>,
     wake: Condvar,
@@ -84,10 +86,23 @@ impl Shared {
             spelling,
             lost: AtomicU64::new(0),
             lost_ever: AtomicU64::new(0),
+            under_way: AtomicUsize::new(0),
             closing: AtomicBool::new(false),
             stop: Mutex::new(false),
             wake: Condvar::new(),
         }
+    }
+
+    pub(crate) fn under_way(&self) -> usize {
+        self.under_way.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn begun(&self) {
+        self.under_way.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn ended(&self) {
+        self.under_way.fetch_sub(1, Ordering::Relaxed);
     }
 
     pub(crate) fn enqueue(&self, body: Vec<u8>) -> Result<Ticket, LedgerError> {

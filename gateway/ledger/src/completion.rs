@@ -101,6 +101,7 @@ struct Body<'a> {
 
 impl Completion {
     pub(crate) fn new(shared: Arc<Shared>, id: DecisionId, agent: AgentName, mount: MountName) -> Self {
+        shared.begun();
         Self { shared, id, agent, mount, progress: None, finished: false }
     }
 
@@ -151,6 +152,7 @@ impl Completion {
 
 impl Drop for Completion {
     fn drop(&mut self) {
+        self.shared.ended();
         if !self.finished {
             self.write("cancelled", None, self.progress, None);
         }

@@ -18,6 +18,9 @@ use crate::{
     writer::Writer,
 };
 
+/// With so many decisions under way, a record waits a turn for others to be written with it.
+const COMPANY: usize = 4;
+
 /// The state of the ledger, for `/healthz` and metrics.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Health {
@@ -93,7 +96,14 @@ impl Ledger {
     pub async fn record_durable<T>(&self, item: T, decision: &DecisionRecord<'_>) -> Result<Recorded<T>, LedgerError> {
         let body = self.shared.spelling.decision(decision)?;
         match self.shared.durability {
-            Durability::Process => self.shared.write(body)?,
+            Durability::Process => {
+                let ticket = self.shared.enqueue(body)?;
+                // Where others are on their way too, theirs may join this write: one for all instead of one for each.
+                if self.shared.under_way() >= COMPANY {
+                    tokio::task::yield_now().await;
+                }
+                self.shared.commit(ticket)?;
+            }
             Durability::Disk => {
                 let shared = Arc::clone(&self.shared);
                 tokio::task::spawn_blocking(move || shared.write(body))

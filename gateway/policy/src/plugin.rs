@@ -68,7 +68,7 @@ impl Stock {
 
     /// Makes an instance and puts it with the others; `false` where that failed.
     pub(crate) fn make(&self, place: Place) -> bool {
-        match self.instance(place) {
+        match self.instance(place, true) {
             Ok(instance) => {
                 self.ready.lock().push(instance);
                 true
@@ -80,8 +80,9 @@ impl Stock {
         }
     }
 
-    /// A fresh instance.
-    fn instance(&self, place: Place) -> Result<Instance, PolicyError> {
+    /// A fresh instance, warmed up where it is made ahead: one that is made while its request waits is used at once, and
+    /// what warming up would save it would cost it first.
+    fn instance(&self, place: Place, ahead: bool) -> Result<Instance, PolicyError> {
         let mut state = State::new(self.max_memory, self.max_table, self.max_trace);
         state.wasi = self.wasi.then(|| Box::new(Wasi::new(self.max_trace)));
         let mut store = Store::new(self.pre.engine(), state);
@@ -93,9 +94,9 @@ impl Stock {
             Err(error) => return Err(failure(&error, &store, self.max_output, 0)),
         };
         let mut instance = Instance::new(store, bindings, place);
-        // Every instance has answered `describe` when a decision gets it: the pages of its stack and heap are there,
-        // and so is all that the first call sets up. The state that leaves is the same in each, and knows no request.
-        if let Err(error) = instance.bindings.mountgate_policy_decisions().call_describe(&mut instance.store) {
+        // An instance made ahead has answered `describe` when a decision gets it: the pages of its stack and heap are
+        // there, and so is all that the first call sets up. What that leaves in it knows no request.
+        if ahead && let Err(error) = instance.bindings.mountgate_policy_decisions().call_describe(&mut instance.store) {
             return Err(failure(&error, &instance.store, self.max_output, 0));
         }
         Ok(instance)
@@ -204,7 +205,7 @@ impl Plugin {
             return Ok(instance);
         }
         let place = self.shared.keeper.place(self.shared.config.wait).ok_or(PolicyError::Overloaded)?;
-        self.stock.instance(place)
+        self.stock.instance(place, false)
     }
 
     /// Throws a used instance away, off this thread.
