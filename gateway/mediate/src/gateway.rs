@@ -187,7 +187,8 @@ impl Gateway {
         // No token is told like an unknown one.
         self.0.identity.authenticate(token.unwrap_or_default(), now_ms()).map_err(|error| {
             self.0.metrics.unauthenticated();
-            tracing::info!(reason = %error.reason(), "unauthenticated");
+            // Not louder: a flood of bad tokens must not fill the log either. `/metrics` counts them.
+            tracing::debug!(reason = %error.reason(), "unauthenticated");
             error.refusal().into()
         })
     }
