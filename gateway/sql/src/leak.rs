@@ -139,14 +139,16 @@ fn converts(ty: &ColumnType) -> bool {
     }
 }
 
-/// Whether no column, subquery or aggregate is in the expression: it may raise, but on no row's account.
+/// Whether it is a value as written. Nothing computed: stores work out some constants (`abs(-9223372036854775808)`, a
+/// cast of `now()`) only when a row reaches them, so that raising would tell that a row is there.
 pub(crate) fn constant(expr: &Expr<'_>) -> bool {
-    !expr.any(&|part| match part {
-        Expr::Column { .. } | Expr::Exists(_) | Expr::Scalar(_) | Expr::ArrayQuery(_) | Expr::InQuery { .. } => true,
-        Expr::Any { operand, .. } => matches!(**operand, crate::ir::Quantified::Query(_)),
-        Expr::Call(call) => call.aggregate || call.over.is_some(),
+    match expr {
+        Expr::Number(_) | Expr::Text(_) | Expr::Blob(_) | Expr::Boolean(_) | Expr::Null | Expr::Interval(..) => true,
+        Expr::Prefix { op: "-", expr } => matches!(**expr, Expr::Number(_)),
+        Expr::Cast { expr, .. } => matches!(**expr, Expr::Number(_) | Expr::Text(_) | Expr::Boolean(_) | Expr::Null),
+        Expr::Call(call) => call.bare,
         _ => false,
-    })
+    }
 }
 
 fn first_output<'q, 'a>(query: &'q Query<'a>) -> Option<&'q Expr<'a>> {

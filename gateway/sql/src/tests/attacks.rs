@@ -474,3 +474,14 @@ fn ambiguous_names() {
         }
     }
 }
+
+#[test]
+fn a_constant_that_is_worked_out_when_a_row_is_reached_is_fenced() {
+    for (dialect, sql) in [
+        (Sqlite, "SELECT id FROM emp WHERE id = abs(-9223372036854775808)"),
+        (Sqlite, "SELECT id FROM emp WHERE id = 1 + 1"),
+        (Postgres, "SELECT id FROM emp WHERE id = CAST(CAST(now() AS text) AS int)"),
+    ] {
+        assert_eq!(plan(dialect, sql).unwrap().fenced().len(), 1, "{sql}");
+    }
+}
