@@ -32,6 +32,21 @@ pub struct RelationCeiling {
     pub columns: Vec<CeilingColumn>,
     /// The rows that agents see. It may name hidden columns: the operator wrote it.
     pub filter: Option<Filter>,
+    /// Where the store's own wall shows it, if one stands.
+    #[serde(skip)]
+    pub wall: Option<Walled>,
+}
+
+/// A relation as the store's own wall (invariant 4) shows it: the visible columns under the ceiling's masks, the rows of
+/// the ceiling's filter, whoever asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Walled {
+    /// The schema.
+    pub schema: String,
+    /// The name within the schema.
+    pub name: String,
+    /// The name of its like that shows lent columns too, for scopes whose policy filters by one.
+    pub lending: String,
 }
 
 impl RelationCeiling {
@@ -164,10 +179,19 @@ impl Ceiling {
             }
             relations.insert(
                 name.clone(),
-                RelationCeiling { store: info.clone(), columns, filter: declaration.filter.clone() },
+                RelationCeiling { store: info.clone(), columns, filter: declaration.filter.clone(), wall: None },
             );
         }
         if errors.is_empty() { Ok(Self { relations, agents, limits, per, hours, expires_ms }) } else { Err(errors) }
+    }
+
+    /// The same ceiling, read from behind a wall in the store that shows each relation as `walled` says.
+    #[must_use]
+    pub fn behind(mut self, walled: impl Fn(&RelationName) -> Walled) -> Self {
+        for (name, relation) in &mut self.relations {
+            relation.wall = Some(walled(name));
+        }
+        self
     }
 
     /// The relation of that name.

@@ -82,6 +82,14 @@ pub struct MaskError {
 }
 
 impl Mask {
+    /// Whether what it makes is of the store's own type of the column, not only of the same family.
+    pub(crate) fn keeps_the_type(&self) -> bool {
+        match self {
+            Self::Truncate(_) | Self::Round { .. } | Self::Bucket { .. } => true,
+            Self::Null | Self::Fixed(_) | Self::Partial { .. } | Self::Hash => false,
+        }
+    }
+
     /// The mask's name in configuration, `/v1/explain` and the ledger.
     pub fn label(&self) -> &'static str {
         match self {

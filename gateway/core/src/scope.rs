@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::{
-    Ceiling, CeilingColumn, ColumnName, ColumnType, Filter, Grant, Mask, RelationCeiling, RelationGrant, RelationInfo,
-    RelationName, Touch,
+    Ceiling, CeilingColumn, ColumnInfo, ColumnName, ColumnType, Filter, Grant, Mask, RelationCeiling, RelationGrant,
+    RelationInfo, RelationName, Touch,
     ceiling::masked_type,
     weaken::{Defence, is_down},
 };
@@ -22,10 +22,11 @@ pub struct ScopedColumn {
     pub store_type: ColumnType,
     /// Its type after the masks.
     pub ty: ColumnType,
-    /// How many of `masks` are the ceiling's: a policy's filter sees the column under these.
-    pub ceiling_masks: usize,
     /// All masks, in order: the ceiling's, then the policy's.
     pub masks: Vec<Mask>,
+    /// How many of `masks`, from the first, the store's own wall has applied already: all of the ceiling's, or none.
+    #[serde(skip)]
+    pub applied: usize,
 }
 
 /// A relation in scope.
@@ -34,10 +35,18 @@ pub struct ScopedRelation {
     /// Where it is in the store, with all of its columns.
     #[serde(skip)]
     pub store: RelationInfo,
+    /// What is read instead, where the store has a wall of its own: the ceiling's output.
+    #[serde(skip)]
+    pub wall: Option<RelationInfo>,
+    /// Whether `wall` is the one that shows lent columns.
+    #[serde(skip)]
+    pub lends: bool,
     /// The columns in scope, in the store's order.
     pub columns: Vec<ScopedColumn>,
     /// Filters over the store's own values (the ceiling's), all of which hold.
     pub base_filters: Vec<Filter>,
+    /// Filters of the ceiling that the wall alone can hold, for they name what it does not show.
+    pub walled_filters: Vec<Filter>,
     /// Filters over the ceiling's output (the policy's), all of which hold.
     pub filters: Vec<Filter>,
     /// What each column visible under the ceiling looks like to `filters`: its masks there.
@@ -53,7 +62,12 @@ impl ScopedRelation {
 
     /// Whether some rows may be out of scope.
     pub fn is_filtered(&self) -> bool {
-        !self.base_filters.is_empty() || !self.filters.is_empty()
+        !self.base_filters.is_empty() || !self.walled_filters.is_empty() || !self.filters.is_empty()
+    }
+
+    /// What a statement reads: the wall's relation where there is one, else the store's own.
+    pub fn read(&self) -> &RelationInfo {
+        self.wall.as_ref().unwrap_or(&self.store)
     }
 }
 
@@ -181,7 +195,8 @@ fn narrow_without_ceiling(ceiling: &Ceiling, touch: &Touch, grant: &Grant) -> Re
                 masks: vec![],
             })
             .collect();
-        let open = RelationCeiling { store: relation.store.clone(), columns, filter: None };
+        let open =
+            RelationCeiling { store: relation.store.clone(), columns, filter: None, wall: relation.wall.clone() };
         if let Some(shown) = shown {
             relations.insert(touched.relation.clone(), narrow_relation(&touched.relation, &open, &shown)?);
         }
@@ -194,8 +209,10 @@ fn visible(relation: &RelationCeiling) -> BTreeMap<ColumnName, (ColumnType, Vec<
 }
 
 fn as_it_is(relation: &RelationCeiling) -> ScopedRelation {
-    ScopedRelation {
+    let mut scoped = ScopedRelation {
         store: relation.store.clone(),
+        wall: None,
+        lends: false,
         columns: relation
             .columns
             .iter()
@@ -203,14 +220,52 @@ fn as_it_is(relation: &RelationCeiling) -> ScopedRelation {
                 name: column.name.clone(),
                 store_type: column.store_type.clone(),
                 ty: column.ty.clone(),
-                ceiling_masks: column.masks.len(),
                 masks: column.masks.clone(),
+                applied: 0,
             })
             .collect(),
         base_filters: relation.filter.iter().flat_map(Filter::conjuncts).collect(),
+        walled_filters: vec![],
         filters: vec![],
         visible_to_filters: visible(relation),
+    };
+    read_behind_the_wall(relation, &mut scoped);
+    scoped
+}
+
+/// Where the store has a wall: reads what it shows. What it did already is left to it where it can't be done again:
+/// masks (a hash of a hash is another value), and filters that name what it does not show. The rest both walls do.
+fn read_behind_the_wall(relation: &RelationCeiling, scoped: &mut ScopedRelation) {
+    let Some(wall) = &relation.wall else { return };
+    scoped.lends = scoped.filters.iter().any(|filter| filter.columns().any(|name| relation.column(name).is_none()));
+    let shown = scoped.store.columns.iter().filter_map(|info| match relation.column(&info.name) {
+        Some(column) => Some(ColumnInfo {
+            ty: column.ty.clone(),
+            store_type: if column.masks.iter().all(Mask::keeps_the_type) {
+                info.store_type.clone()
+            } else {
+                String::new()
+            },
+            ..info.clone()
+        }),
+        None => scoped.visible_to_filters.contains_key(&info.name).then(|| info.clone()),
+    });
+    scoped.wall = Some(RelationInfo {
+        schema: wall.schema.clone(),
+        name: if scoped.lends { wall.lending.clone() } else { wall.name.clone() },
+        columns: shown.collect(),
+        key: scoped.store.key.clone(),
+    });
+    for column in &mut scoped.columns {
+        column.applied = relation.column(&column.name).map_or(0, |column| column.masks.len());
     }
+    for (_, masks) in scoped.visible_to_filters.values_mut() {
+        masks.clear();
+    }
+    let plain = |name: &ColumnName| relation.column(name).is_some_and(|column| column.masks.is_empty());
+    let (base, walled) =
+        std::mem::take(&mut scoped.base_filters).into_iter().partition(|filter| filter.columns().all(plain));
+    (scoped.base_filters, scoped.walled_filters) = (base, walled);
 }
 
 fn narrow_relation(
@@ -218,7 +273,7 @@ fn narrow_relation(
     relation: &RelationCeiling,
     grant: &RelationGrant,
 ) -> Result<ScopedRelation, ScopeError> {
-    let mut scoped = as_it_is(relation);
+    let mut scoped = as_it_is(&RelationCeiling { wall: None, ..relation.clone() });
     for (index, (column, _)) in grant.columns.iter().enumerate() {
         if relation.column(column).is_none() {
             return Err(ScopeError::Column { relation: name.clone(), column: column.clone() });
@@ -254,7 +309,7 @@ fn narrow_relation(
             .map_err(|error| ScopeError::Filter { relation: name.clone(), why: error.to_string() })?;
         scoped.filters.push(conjunct);
     }
-    scoped.visible_to_filters = seen;
+    read_behind_the_wall(relation, &mut scoped);
     Ok(scoped)
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mountgate_core::{ClaimName, Claims, Code, ColumnName, ColumnType, Refusal, RelationName, Value};
+use mountgate_core::{ClaimName, ClaimValue, Claims, Code, ColumnName, ColumnType, Refusal, RelationName, Value};
 
 use crate::{Bind, Dialect, KeyPart, OutputColumn, Plan};
 
@@ -27,6 +27,7 @@ impl<T> Authorized<T> {
 pub struct Read {
     plan: Arc<Plan>,
     values: Vec<Value>,
+    claims: Vec<(ClaimName, ClaimValue)>,
 }
 
 impl Read {
@@ -43,6 +44,11 @@ impl Read {
     /// The columns of the answer.
     pub fn columns(&self) -> &[OutputColumn] {
         &self.plan.columns
+    }
+
+    /// The claims that the ceiling's and the policy's filters name, for the store's own wall; each once, of a type that fits.
+    pub fn claims(&self) -> &[(ClaimName, ClaimValue)] {
+        &self.claims
     }
 
     /// The plan that it was made from.
@@ -106,7 +112,21 @@ impl Plan {
                 }
             });
         }
-        Ok(Authorized(Read { plan: Arc::clone(self), values }))
+        let mut wanted: Vec<(ClaimName, ClaimValue)> = Vec::new();
+        for bind in &self.held {
+            if let Bind::Claim { name, column, list, as_text } = bind {
+                claim(self.dialect, claims, name, column, *list, *as_text)?;
+            }
+        }
+        for bind in self.binds.iter().chain(&self.held) {
+            if let Bind::Claim { name, .. } = bind
+                && let Some(value) = claims.get(name)
+                && !wanted.iter().any(|(known, _)| known == name)
+            {
+                wanted.push((name.clone(), value.clone()));
+            }
+        }
+        Ok(Authorized(Read { plan: Arc::clone(self), values, claims: wanted }))
     }
 }
 

@@ -66,6 +66,9 @@ pub struct Plan {
     pub(crate) fenced: Vec<RelationName>,
     pub(crate) binds: Vec<Bind>,
     pub(crate) parameters: usize,
+    /// Claims of filters that the store's own wall holds, and that the text does not name.
+    pub(crate) held: Vec<Bind>,
+    pub(crate) lends: bool,
 }
 
 impl Plan {
@@ -82,6 +85,11 @@ impl Plan {
     /// The relations whose filters are fenced off from the agent's predicates.
     pub fn fenced(&self) -> &[RelationName] {
         &self.fenced
+    }
+
+    /// Whether the statement reads, behind a wall, what the wall shows of lent columns: a policy filters by one.
+    pub fn lends(&self) -> bool {
+        self.lends
     }
 
     /// What the placeholders stand for.

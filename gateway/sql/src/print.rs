@@ -34,6 +34,8 @@ pub(crate) fn print(
         binds: (0..parameters).map(Bind::Parameter).collect(),
         leaky: resolved.leaky,
         fenced: Vec::new(),
+        held: Vec::new(),
+        lends: false,
     };
     printer.query(&resolved.query, query::Names::Top)?;
     let columns = resolved
@@ -52,14 +54,14 @@ pub(crate) fn print(
             OutputColumn { name: output.name.clone().into_owned(), ty: output.ty.clone(), masks }
         })
         .collect();
-    let Printer { out, binds, mut fenced, .. } = printer;
+    let Printer { out, binds, mut fenced, held, lends, .. } = printer;
     fenced.sort();
     fenced.dedup();
     // In release builds it would cost as much as the parse of the agent's text; the differential tests run the rest.
     if cfg!(debug_assertions) && !reparses(dialect, &out) {
         return Err(Refusal::new(Code::Unsupported, "the statement could not be printed safely"));
     }
-    Ok(Plan { dialect, sql: Arc::from(out), columns, fenced, binds, parameters })
+    Ok(Plan { dialect, sql: Arc::from(out), columns, fenced, binds, parameters, held, lends })
 }
 
 /// Whether the parser reads what was printed as one query.
@@ -80,6 +82,8 @@ struct Printer<'s, 'a> {
     binds: Vec<Bind>,
     leaky: bool,
     fenced: Vec<RelationName>,
+    held: Vec<Bind>,
+    lends: bool,
 }
 
 impl<'a> Printer<'_, 'a> {

@@ -4,3 +4,4 @@ mod fixture;
 mod real;
 mod rewritten;
 mod touched;
+mod walled;

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use super::{Scope, ScopeError};
 use crate::{
     Catalogue, Ceiling, ColumnInfo, ColumnName, ColumnType, CompareOp, Filter, Grant, LimitKey, Limits, Mask, Node,
-    RelationGrant, RelationInfo, RelationName, RelationTouch, Touch, Value, Verb, ceiling::RelationDeclaration,
+    RelationGrant, RelationInfo, RelationName, RelationTouch, Touch, Value, Verb, Walled, ceiling::RelationDeclaration,
 };
 
 fn eq(column: &str, value: Node) -> Filter {
@@ -100,4 +100,31 @@ fn filters_are_added_and_the_ceilings_stay() {
 fn a_relation_that_is_not_granted_is_not_in_scope() {
     let scope = narrow(&Grant::Narrowed(BTreeMap::new())).unwrap();
     assert!(scope.relation(&RelationName::from("customers")).is_none());
+}
+
+#[test]
+fn behind_a_wall_its_masks_are_not_applied_again_and_its_filters_are_where_they_can_be() {
+    let walled =
+        |name: &RelationName| Walled { schema: "w".into(), name: format!("w_{name}"), lending: format!("l_{name}") };
+    let behind = ceiling().behind(walled);
+    let partial = Mask::Partial { first: 1, last: 1, fill: "*".into() };
+    let more = grant(
+        &[("id", &[]), ("email", std::slice::from_ref(&partial))],
+        Some(eq("id", Node::Literal(Value::Integer(7)))),
+    );
+    let scope = Scope::narrow(&behind, &touch(), &more).unwrap();
+    let relation = scope.relation(&"customers".into()).unwrap();
+    let names: Vec<&str> = relation.read().columns.iter().map(|column| column.name.as_str()).collect();
+    assert_eq!((relation.read().name.as_str(), names.as_slice()), ("w_customers", ["id", "email"].as_slice()));
+    let email = relation.column(&"email".into()).unwrap();
+    assert_eq!((email.masks.as_slice(), email.applied), ([Mask::Hash, partial].as_slice(), 1));
+    // The ceiling's filter names a column that the wall does not show; the policy's runs on this side.
+    assert_eq!(relation.base_filters, []);
+    assert_eq!(relation.walled_filters, [eq("tenant", Node::Claim("tenant".into()))]);
+    assert_eq!(relation.filters.len(), 1);
+    assert!(relation.is_filtered() && !relation.lends);
+    // What the scope shows is the same with and without.
+    assert_eq!(narrow(&more).unwrap().relation(&"customers".into()).unwrap().columns[1].ty, email.ty);
+    // Reaching past the ceiling is no less an error.
+    assert!(Scope::narrow(&behind, &touch(), &grant(&[("salary", &[])], None)).is_err());
 }

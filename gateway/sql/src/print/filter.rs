@@ -1,6 +1,6 @@
 //! Row filters of the ceiling and the policy.
 
-use mountgate_core::{ColumnType, CompareOp, Filter, Node, Refusal, RelationName, ScopedRelation, Value};
+use mountgate_core::{ColumnType, CompareOp, Filter, Node, Refusal, RelationInfo, RelationName, ScopedRelation, Value};
 
 use super::{Printer, mask::Masked};
 use crate::{Bind, Dialect};
@@ -10,6 +10,8 @@ struct At<'f> {
     filter: &'f Filter,
     name: &'f RelationName,
     relation: &'f ScopedRelation,
+    /// What its columns are columns of.
+    store: &'f RelationInfo,
     alias: &'f str,
     /// Whether columns are seen under the ceiling's masks.
     masked: bool,
@@ -33,8 +35,27 @@ impl Printer<'_, '_> {
         alias: &str,
         masked: bool,
     ) -> Result<(), Refusal> {
-        let at = At { filter, name, relation, alias, masked };
+        let at = At { filter, name, relation, store: relation.read(), alias, masked };
         self.truth(&at, filter.nodes().len().saturating_sub(1))
+    }
+
+    /// A filter that the store's wall holds: nothing is printed, but the claims that it names are wanted of the caller.
+    pub(super) fn held(
+        &mut self,
+        filter: &Filter,
+        name: &RelationName,
+        relation: &ScopedRelation,
+    ) -> Result<(), Refusal> {
+        let (printed, bound) = (self.out.len(), self.binds.len());
+        let at = At { filter, name, relation, store: &relation.store, alias: "\"s\"", masked: false };
+        self.truth(&at, filter.nodes().len().saturating_sub(1))?;
+        self.out.truncate(printed);
+        for bind in self.binds.split_off(bound) {
+            if matches!(bind, Bind::Claim { .. }) && !self.held.contains(&bind) {
+                self.held.push(bind);
+            }
+        }
+        Ok(())
     }
 
     fn truth(&mut self, at: &At<'_>, index: usize) -> Result<(), Refusal> {
@@ -139,7 +160,7 @@ impl Printer<'_, '_> {
         for node in nodes {
             let Some(Node::Column(column)) = at.filter.nodes().get(*node as usize) else { continue };
             columns += 1;
-            let info = at.relation.store.column(column);
+            let info = at.store.column(column);
             let ty = if at.masked {
                 at.relation.visible_to_filters.get(column).map(|(ty, _)| ty.clone())
             } else {
@@ -179,13 +200,8 @@ impl Printer<'_, '_> {
                 } else {
                     &[]
                 };
-                let printed = self.masked(&Masked {
-                    relation: at.name,
-                    store: &at.relation.store,
-                    alias: at.alias,
-                    column,
-                    masks,
-                })?;
+                let printed =
+                    self.masked(&Masked { relation: at.name, store: at.store, alias: at.alias, column, masks })?;
                 match (self.dialect, against.bytewise, against.as_text) {
                     (Dialect::Sqlite, true, _) => self.push(&format!("{printed} COLLATE BINARY")),
                     (Dialect::Sqlite, false, _) | (Dialect::Postgres, false, false) => self.push(&printed),

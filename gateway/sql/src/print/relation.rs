@@ -1,7 +1,8 @@
 //! A reference to a relation: the scoped subquery that stands for it.
 //!
 //! `orders` becomes `(SELECT "s1"."id" AS "id" FROM "main"."orders" AS "s1" WHERE …)`: the columns in scope and used,
-//! under their masks; the ceiling's filters over the store's own values, the policy's over the ceiling's output.
+//! under their masks; the ceiling's filters over the store's own values, the policy's over the ceiling's output. Where the
+//! store has a wall of its own, the inner name is the wall's, which applied the ceiling's masks already.
 //! Names come from the catalogue, each qualified by an alias that exists nowhere else in the statement, so that no
 //! CTE, no alias and no outer column of the agent's can capture one.
 
@@ -31,6 +32,7 @@ impl Printer<'_, '_> {
             | None => return Err(broken()),
         };
         let (name, relation) = rel;
+        let store = relation.read();
         let mut alias = String::new();
         quote(&mut alias, &format!("s{}", id + 1));
         self.push("(SELECT ");
@@ -40,10 +42,10 @@ impl Printer<'_, '_> {
             any = true;
             let printed = self.masked(&Masked {
                 relation: name,
-                store: &relation.store,
+                store,
                 alias: &alias,
                 column: &column.name,
-                masks: &column.masks,
+                masks: column.masks.get(column.applied..).unwrap_or_default(),
             })?;
             self.push(&printed);
             self.push(" AS ");
@@ -53,9 +55,9 @@ impl Printer<'_, '_> {
             self.push("1 AS \"f0\"");
         }
         self.push(" FROM ");
-        self.ident(&relation.store.schema);
+        self.ident(&store.schema);
         self.push(".");
-        self.ident(&relation.store.name);
+        self.ident(&store.name);
         self.push(" AS ");
         self.push(&alias);
         let mut word = " WHERE ";
@@ -64,6 +66,10 @@ impl Printer<'_, '_> {
             word = " AND ";
             self.filter(filter, name, relation, &alias, false)?;
         }
+        for filter in &relation.walled_filters {
+            self.held(filter, name, relation)?;
+        }
+        self.lends |= relation.lends;
         for filter in &relation.filters {
             self.push(word);
             word = " AND ";
