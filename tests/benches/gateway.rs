@@ -20,9 +20,12 @@ use mountgate_tests::load::{self, Load, Outcome, Target};
 use serde_json::json;
 
 use self::{
-    server::{Child, Ports},
+    server::Child,
     shop::{BIG, ORDERS, Stored},
 };
+
+/// What is looked up, in this order.
+const LABELS: [&str; 4] = ["floor", "fresh policy", "valid-for", "MCP, fresh policy"];
 
 /// How much of everything.
 #[derive(Clone, Copy)]
@@ -54,38 +57,49 @@ async fn bench(measure: Measure) -> anyhow::Result<()> {
         Ok(url) => stores.push(shop::postgres(&url).await?),
         Err(_) => println!("without PostgreSQL: `cargo xtask bench` sets one up"),
     }
-    println!("{:<44} {:>7} {:>9} {:>9} {:>9} {:>9} {:>6}", "", "ratio", "p50 µs", "p99 µs", "req/s", "rows/s", "gen %");
+    println!(
+        "{:<46} {:>7} {:>9} {:>9} {:>9} {:>7} {:>9} {:>6}",
+        "", "ratio", "p50 µs", "p99 µs", "req/s", "cpu µs", "rows/s", "gen %"
+    );
+    // For profiling: only rows whose name holds each of these, and their floor.
+    let only = std::env::var("MOUNTGATE_BENCH_ONLY").unwrap_or_default();
+    let wanted = |what: &str, label: &str| {
+        only.split(',').all(|part| what.contains(part) || (label == "floor" && !LABELS.contains(&part)))
+    };
     for store in &stores {
         let name = store.dialect;
         let floor = Child::start("floor", store)?;
         let gateway = Child::start("gateway", store)?;
         let (floor, gateway) = (&floor, &gateway);
         let qualified = store.lookup.replace("FROM orders", &format!("FROM {}orders", store.schema));
-        let direct = lookup(&floor.ports, None, &qualified);
-        let fresh = lookup(&gateway.ports, Some("fresh"), store.lookup);
-        let cached = lookup(&gateway.ports, Some("cached"), store.lookup);
-        let mcp = call(&gateway.ports, store.lookup);
+        let direct = lookup(floor, None, &qualified);
+        let fresh = lookup(gateway, Some("fresh"), store.lookup);
+        let cached = lookup(gateway, Some("cached"), store.lookup);
+        let mcp = call(gateway, store.lookup);
         for connections in [1, 32] {
-            let targets = [&direct, &fresh, &cached, &mcp];
+            let targets = [&direct, &fresh, &cached, &mcp].into_iter().zip(LABELS);
+            let what = |label: &str| format!("look-up, {name}, {connections} at once: {label}");
+            let (targets, labels): (Vec<_>, Vec<_>) = targets.filter(|(_, label)| wanted(&what(label), label)).unzip();
             let outcomes = in_turns(&targets, connections, measure).await?;
-            let labels = ["floor", "fresh policy", "valid-for", "MCP, fresh policy"];
             for (label, outcome) in labels.iter().zip(&outcomes) {
-                let against = if label.starts_with("MCP") { outcomes.get(1) } else { outcomes.first() };
-                let against = against.context("no outcome to compare with")?;
+                let http = outcomes.get(1).filter(|_| label.starts_with("MCP"));
+                let against = http.or(outcomes.first()).context("no outcome to compare with")?;
                 let ratio = if connections == 1 {
                     outcome.p50.as_secs_f64() / against.p50.as_secs_f64()
                 } else {
                     outcome.rate() / against.rate()
                 };
-                let what = format!("look-up, {name}, {connections} at once: {label}");
-                row(&what, ratio, outcome);
+                row(&what(label), ratio, outcome);
             }
         }
-        million(store, floor, gateway, measure).await?;
+        if only.is_empty() {
+            million(store, floor, gateway, measure).await?;
+        }
     }
     println!(
         "ratio: at 1, p50 over the floor's (MCP: over HTTP's with a fresh policy); at 32, requests a second over the \
-         floor's;\nof rows: rows a second over the floor's. gen %: CPU of the load generator, of one core."
+         floor's;\nof rows: rows a second over the floor's. cpu µs: CPU time of the server for each request. gen %: CPU of \
+         the load generator, of one core."
     );
     Ok(())
 }
@@ -93,17 +107,18 @@ async fn bench(measure: Measure) -> anyhow::Result<()> {
 fn row(what: &str, ratio: f64, outcome: &Outcome) {
     let us = |time: Duration| time.as_secs_f64() * 1e6;
     println!(
-        "{what:<44} {ratio:>7.2} {:>9.0} {:>9.0} {:>9.0} {:>9} {:>6.0}",
+        "{what:<46} {ratio:>7.2} {:>9.0} {:>9.0} {:>9.0} {:>7.0} {:>9} {:>6.0}",
         us(outcome.p50),
         us(outcome.p99),
         outcome.rate(),
+        us(outcome.server_cpu_each()),
         "",
         100.0 * outcome.cpu.as_secs_f64() / outcome.elapsed.as_secs_f64()
     );
 }
 
 /// A look-up by key, of another row each time. Without a mount it is the floor's.
-fn lookup(ports: &Ports, mount: Option<&'static str>, sql: &str) -> Target {
+fn lookup(child: &Child, mount: Option<&'static str>, sql: &str) -> Target {
     let sql = sql.to_owned();
     let body = move |n: u64| {
         let mut body = json!({ "sql": sql, "params": [key(n)] });
@@ -113,9 +128,10 @@ fn lookup(ports: &Ports, mount: Option<&'static str>, sql: &str) -> Target {
         Bytes::from(body.to_string())
     };
     Target {
-        address: ports.data,
+        address: child.ports.data,
         path: "/v1/query",
-        token: ports.token.clone(),
+        token: child.ports.token.clone(),
+        process: child.id(),
         accept: "application/json",
         body: Arc::new(body),
         holds: "\"row_count\":1,",
@@ -123,16 +139,17 @@ fn lookup(ports: &Ports, mount: Option<&'static str>, sql: &str) -> Target {
 }
 
 /// The same through MCP.
-fn call(ports: &Ports, sql: &'static str) -> Target {
+fn call(child: &Child, sql: &'static str) -> Target {
     let body = move |n: u64| {
         let arguments = json!({ "mount": "fresh", "sql": sql, "params": [key(n)] });
         let params = json!({ "name": "query", "arguments": arguments });
         Bytes::from(json!({ "jsonrpc": "2.0", "id": n, "method": "tools/call", "params": params }).to_string())
     };
     Target {
-        address: ports.data,
+        address: child.ports.data,
         path: "/mcp",
-        token: ports.token.clone(),
+        token: child.ports.token.clone(),
+        process: child.id(),
         accept: "application/json, text/event-stream",
         body: Arc::new(body),
         holds: "\"row_count\":1,",
@@ -197,9 +214,10 @@ async fn million(store: &Stored, floor: &Child, gateway: &Child, measure: Measur
         let long = many.get(many.len() / 2).context("no round")?;
         let rate = BIG as f64 / long.elapsed.as_secs_f64();
         println!(
-            "{:<44} {:>7.2} {:>9} {:>9} {:>9} {rate:>9.0} {:>6.0}",
+            "{:<46} {:>7.2} {:>9} {:>9} {:>9} {:>7} {rate:>9.0} {:>6.0}",
             format!("{BIG} rows, {name}: {label}"),
             rate / *floors.get_or_insert(rate),
+            "",
             "",
             "",
             "",
@@ -227,6 +245,7 @@ async fn long(child: &Child, mount: Option<&str>, schema: &str, rows: u64) -> an
         address: child.ports.data,
         path: "/v1/query",
         token: child.ports.token.clone(),
+        process: child.id(),
         accept: "application/x-ndjson",
         body: Arc::new(move |_| body.clone()),
         holds: "",

@@ -32,6 +32,8 @@ pub struct Target {
     pub body: Arc<dyn Fn(u64) -> Bytes + Send + Sync>,
     /// What a good answer holds, or the run is not counted but failed.
     pub holds: &'static str,
+    /// The process that answers.
+    pub process: u32,
 }
 
 /// How much.
@@ -58,9 +60,16 @@ pub struct Outcome {
     pub p99: Duration,
     /// CPU time of this process meanwhile: the load generator's own.
     pub cpu: Duration,
+    /// CPU time of the process that answers meanwhile.
+    pub server_cpu: Duration,
 }
 
 impl Outcome {
+    /// CPU time of the process that answers, for each request.
+    pub fn server_cpu_each(&self) -> Duration {
+        self.server_cpu / u32::try_from(self.requests.max(1)).unwrap_or(u32::MAX)
+    }
+
     /// Requests a second.
     pub fn rate(&self) -> f64 {
         self.requests as f64 / self.elapsed.as_secs_f64()
@@ -111,7 +120,7 @@ pub async fn run(target: &Target, load: Load) -> anyhow::Result<Outcome> {
         senders.push(connect(target.address).await?);
     }
     let share = load.most / load.connections.max(1) as u64;
-    let (cpu, begun) = (own_cpu()?, Instant::now());
+    let (cpu, server, begun) = (own_cpu()?, cpu_of(target.process)?, Instant::now());
     let until = begun + load.time;
     let mut tasks = JoinSet::new();
     for (at, mut sender) in senders.into_iter().enumerate() {
@@ -139,9 +148,10 @@ pub async fn run(target: &Target, load: Load) -> anyhow::Result<Outcome> {
         times.extend(done??);
     }
     let (elapsed, cpu) = (begun.elapsed(), own_cpu()?.saturating_sub(cpu));
+    let server_cpu = cpu_of(target.process)?.saturating_sub(server);
     times.sort_unstable();
     let at = |part: usize| times.get(times.len().saturating_sub(1) * part / 100).copied().context("nothing was asked");
-    Ok(Outcome { requests: times.len() as u64, elapsed, p50: at(50)?, p99: at(99)?, cpu })
+    Ok(Outcome { requests: times.len() as u64, elapsed, p50: at(50)?, p99: at(99)?, cpu, server_cpu })
 }
 
 fn holds(body: &[u8], wanted: &[u8]) -> bool {
@@ -153,12 +163,24 @@ fn holds(body: &[u8], wanted: &[u8]) -> bool {
 /// # Errors
 /// Where the system does not say.
 pub fn own_cpu() -> anyhow::Result<Duration> {
-    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    cpu("self")
+}
+
+/// CPU time of a process so far, its threads together.
+///
+/// # Errors
+/// Where there is none of that number.
+pub fn cpu_of(process: u32) -> anyhow::Result<Duration> {
+    cpu(&process.to_string())
+}
+
+fn cpu(process: &str) -> anyhow::Result<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
     // The second field is a name in parentheses, which may hold spaces.
-    let (_, rest) = stat.rsplit_once(')').context("/proc/self/stat reads otherwise than expected")?;
+    let (_, rest) = stat.rsplit_once(')').context("the system tells of a process otherwise than expected")?;
     let fields: Vec<&str> = rest.split_whitespace().collect();
     let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<u64>().ok());
-    let ticks = ticks(11).zip(ticks(12)).context("/proc/self/stat reads otherwise than expected")?;
+    let ticks = ticks(11).zip(ticks(12)).context("the system tells of a process otherwise than expected")?;
     // Linux tells these in hundredths of a second, whatever its own clock.
     Ok(Duration::from_millis((ticks.0 + ticks.1) * 10))
 }

@@ -2,6 +2,7 @@
 //! `cargo build` needs no Wasm toolchain and nobody has to trust a binary that the sources don't make.
 
 use std::{
+    collections::BTreeSet,
     env, fs,
     path::{Path, PathBuf},
     process::Command,
@@ -42,6 +43,7 @@ pub(crate) fn run(what: Plugins) -> Result<()> {
             }
             Plugins::Check => {
                 let committed = fs::read(&component).with_context(|| format!("reading {}", component.display()))?;
+                anonymous(&committed, &root).with_context(|| format!("plugins/{name}/{name}.wasm"))?;
                 if fs::read_to_string(&stamp)?.trim() != version {
                     other_toolchain = true;
                     let beside = env::temp_dir().join(format!("mountgate-{}-{name}.wasm", std::process::id()));
@@ -138,15 +140,10 @@ impl Toolchain {
     fn build(&self, root: &Path, name: &str) -> Result<Vec<u8>> {
         let package = format!("mountgate-plugin-{name}");
         let target_dir = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-        // Panic messages hold source paths: those of this machine must not end up in the component.
-        let cargo_home = env::var_os("CARGO_HOME")
-            .map(PathBuf::from)
-            .or_else(|| env::home_dir().map(|home| home.join(".cargo")))
-            .context("neither CARGO_HOME nor HOME is set")?;
-        let mut flags = vec![
-            format!("--remap-path-prefix={}=/cargo", cargo_home.display()),
-            format!("--remap-path-prefix={}=/mountgate", root.display()),
-        ];
+        let mut flags = vec![];
+        for (here, there) in renamed(root, self)? {
+            flags.push(format!("--remap-path-prefix={}={there}", here.display()));
+        }
         let mut command = match self {
             Self::Rustup => cargo(),
             Self::Debian { linker } => {
@@ -174,8 +171,65 @@ impl Toolchain {
         }
         let module = target_dir.join(TARGET).join("plugin").join(format!("{}.wasm", package.replace('-', "_")));
         let module = fs::read(&module).with_context(|| format!("reading {}", module.display()))?;
-        componentise(&module).with_context(|| format!("wrapping {package} as a component"))
+        let component = componentise(&module).with_context(|| format!("wrapping {package} as a component"))?;
+        anonymous(&component, root).with_context(|| format!("{package} as built here"))?;
+        Ok(component)
     }
+}
+
+/// The folders whose names panic messages hold, and what stands for them in a component, so that its bytes do not
+/// depend on where it was built.
+fn renamed(root: &Path, toolchain: &Toolchain) -> Result<Vec<(PathBuf, &'static str)>> {
+    // Where crates were unpacked has the registry's name in it: a mirror has another one than the registry itself.
+    let metadata = cargo()
+        .current_dir(root)
+        .args(["metadata", "--locked", "--format-version=1", "--filter-platform", TARGET])
+        .output()?;
+    if !metadata.status.success() {
+        bail!("cargo metadata failed: {}", String::from_utf8_lossy(&metadata.stderr).trim());
+    }
+    let metadata: serde_json::Value = serde_json::from_slice(&metadata.stdout)?;
+    let packages = metadata.get("packages").and_then(serde_json::Value::as_array).context("no packages")?;
+    let mut crates = BTreeSet::new();
+    for package in packages.iter().filter(|package| package.get("source").is_some_and(|source| !source.is_null())) {
+        let manifest = package.get("manifest_path").and_then(serde_json::Value::as_str).context("no manifest")?;
+        // …/serde-1.0.0/Cargo.toml
+        crates.extend(Path::new(manifest).parent().and_then(Path::parent).map(Path::to_owned));
+    }
+    // The standard library's sources, where they are there, or built from there.
+    let rustc = match toolchain {
+        Toolchain::Rustup => "rustc",
+        Toolchain::Debian { .. } => "/usr/bin/rustc",
+    };
+    let library = PathBuf::from(output(rustc, &["--print", "sysroot"])?).join("lib/rustlib/src/rust");
+    let library = [fs::canonicalize(&library).ok(), Some(library)].into_iter().flatten();
+    // Of several that match the compiler takes the last: the outermost come first.
+    let mut renamed: Vec<_> = crates.into_iter().map(|folder| (folder, "/crates")).collect();
+    renamed.extend(library.map(|folder| (folder, "/rustc")));
+    renamed.push((root.to_owned(), "/mountgate"));
+    renamed.sort_by_key(|(folder, _)| folder.components().count());
+    Ok(renamed)
+}
+
+/// Refuses a component that tells who built it: a folder of this machine, or the registry that its crates came from.
+fn anonymous(component: &[u8], root: &Path) -> Result<()> {
+    let mut own = vec![root.to_owned(), env::temp_dir()];
+    own.extend(env::home_dir());
+    own.extend(
+        ["CARGO_HOME", "RUSTUP_HOME", "CARGO_TARGET_DIR"].into_iter().filter_map(env::var_os).map(PathBuf::from),
+    );
+    own.push(PathBuf::from(output("rustc", &["--print", "sysroot"])?));
+    // A home that is `/` would be found in every path.
+    let own =
+        own.into_iter().filter(|folder| folder.components().count() > 1).map(|folder| format!("{}/", folder.display()));
+    let anywhere = ["/home/", "/root/", "/Users/", ".cargo/", "registry/src/", "index."].map(str::to_owned);
+    for told in own.chain(anywhere) {
+        if let Some(at) = component.windows(told.len()).position(|window| window == told.as_bytes()) {
+            let around = component.get(at.saturating_sub(20)..(at + 80).min(component.len())).unwrap_or_default();
+            bail!("it holds a path of the machine that built it: `{}`", String::from_utf8_lossy(around).escape_debug());
+        }
+    }
+    Ok(())
 }
 
 /// Wraps a core module, with the contract that its bindings left in it, as a component.
