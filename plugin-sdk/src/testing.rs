@@ -118,6 +118,7 @@ impl RequestBuilder {
                     masks: Vec::new(),
                 })
                 .collect(),
+            lent: Vec::new(),
             filter: None,
         });
         self.0.touch.relations.push(RelationTouch {
@@ -128,6 +129,20 @@ impl RequestBuilder {
                 .collect(),
             references: 1,
         });
+        self
+    }
+
+    /// A hidden column that the ceiling lends to filters, and its type. Nothing happens where the relation was not
+    /// added.
+    pub fn lent(mut self, relation: &str, column: &str, ty: &str) -> Self {
+        for relation in self.0.ceiling.iter_mut().filter(|added| added.name == relation) {
+            relation.lent.push(CeilingColumn {
+                name: column.into(),
+                column_type: ty.into(),
+                key: false,
+                masks: Vec::new(),
+            });
+        }
         self
     }
 

@@ -193,6 +193,7 @@ fn request() -> DecisionRequest {
                     masks: if name == "email" { vec![Mask::Hash] } else { vec![] },
                 })
                 .into(),
+            lent: vec![],
             filter: Some(
                 Filter::new(vec![
                     Node::Column("customer_id".into()),

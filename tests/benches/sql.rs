@@ -74,8 +74,8 @@ fn ceiling(dialect: Dialect) -> Ceiling {
         catalogue.relations.insert(name.into(), info);
         let declaration = RelationDeclaration {
             columns: columns.iter().map(|(name, _)| (*name).into()).collect(),
-            masks: std::collections::BTreeMap::new(),
             filter: Some(mountgate_sql::filter::parse("customer_id = claim.customer_id").unwrap()),
+            ..RelationDeclaration::default()
         };
         declared.insert(name.into(), declaration);
     }

@@ -12,6 +12,8 @@ mod bombs;
 mod early;
 #[path = "threats/functions.rs"]
 mod functions;
+#[path = "threats/lent.rs"]
+mod lent;
 #[path = "threats/masks.rs"]
 mod masks;
 #[path = "threats/world.rs"]

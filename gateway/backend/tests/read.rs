@@ -65,6 +65,7 @@ impl Mount {
                 ])
                 .unwrap(),
             ),
+            ..RelationDeclaration::default()
         };
         let declared = BTreeMap::from([(names[0].clone(), declaration)]);
         let limits = Limits { max_rows: Some(100), timeout_ms: Some(10_000), ..Limits::default() };

@@ -22,6 +22,15 @@ pub struct CeilingColumn {
     pub masks: Vec<Mask>,
 }
 
+/// A column that policies may filter by and agents don't see.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LentColumn {
+    /// The column.
+    pub name: ColumnName,
+    /// Its type in the store.
+    pub ty: ColumnType,
+}
+
 /// A relation that the mount's agents may see, and how much of it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RelationCeiling {
@@ -30,6 +39,8 @@ pub struct RelationCeiling {
     pub store: RelationInfo,
     /// The columns that agents see, in the store's order.
     pub columns: Vec<CeilingColumn>,
+    /// The hidden columns that a policy's filter may name, as the store has them, in the store's order.
+    pub lent: Vec<LentColumn>,
     /// The rows that agents see. It may name hidden columns: the operator wrote it.
     pub filter: Option<Filter>,
     /// Where the store's own wall shows it, if one stands.
@@ -73,12 +84,14 @@ pub struct Ceiling {
 }
 
 /// A relation of a mount as its file declares it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct RelationDeclaration {
     /// The visible columns.
     pub columns: Vec<ColumnName>,
     /// Masks of visible columns.
     pub masks: BTreeMap<ColumnName, Mask>,
+    /// Hidden columns that policies may filter by.
+    pub lend: Vec<ColumnName>,
     /// The rows.
     pub filter: Option<Filter>,
 }
@@ -147,6 +160,17 @@ impl Ceiling {
                     });
                 }
             }
+            for column in &declaration.lend {
+                if info.column(column).is_none() {
+                    errors.push(unknown(column, "lend"));
+                } else if declaration.columns.contains(column) {
+                    errors.push(CeilingError {
+                        place: place(&["lend"]),
+                        culprit: Some(column.to_string()),
+                        message: format!("`{column}` is among `columns` of `{name}`: policies filter by visible columns anyway, as agents see them; keep it in one of them"),
+                    });
+                }
+            }
             let mut columns = Vec::new();
             for column in &info.columns {
                 if !declaration.columns.contains(&column.name) {
@@ -179,7 +203,18 @@ impl Ceiling {
             }
             relations.insert(
                 name.clone(),
-                RelationCeiling { store: info.clone(), columns, filter: declaration.filter.clone(), wall: None },
+                RelationCeiling {
+                    store: info.clone(),
+                    columns,
+                    lent: info
+                        .columns
+                        .iter()
+                        .filter(|column| declaration.lend.contains(&column.name))
+                        .map(|column| LentColumn { name: column.name.clone(), ty: column.ty.clone() })
+                        .collect(),
+                    filter: declaration.filter.clone(),
+                    wall: None,
+                },
             );
         }
         if errors.is_empty() { Ok(Self { relations, agents, limits, per, hours, expires_ms }) } else { Err(errors) }

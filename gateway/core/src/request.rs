@@ -42,6 +42,9 @@ pub struct RequestRelation {
     pub name: RelationName,
     /// Its visible columns.
     pub columns: Vec<RequestColumn>,
+    /// The hidden columns that a filter may name, as the store has them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lent: Vec<RequestColumn>,
     /// The ceiling's filter.
     pub filter: Option<Filter>,
 }

@@ -49,7 +49,8 @@ pub struct ScopedRelation {
     pub walled_filters: Vec<Filter>,
     /// Filters over the ceiling's output (the policy's), all of which hold.
     pub filters: Vec<Filter>,
-    /// What each column visible under the ceiling looks like to `filters`: its masks there.
+    /// What each column that `filters` may name looks like there: those visible under the ceiling with its masks, and
+    /// those that it lends.
     #[serde(skip)]
     pub visible_to_filters: BTreeMap<ColumnName, (ColumnType, Vec<Mask>)>,
 }
@@ -195,8 +196,13 @@ fn narrow_without_ceiling(ceiling: &Ceiling, touch: &Touch, grant: &Grant) -> Re
                 masks: vec![],
             })
             .collect();
-        let open =
-            RelationCeiling { store: relation.store.clone(), columns, filter: None, wall: relation.wall.clone() };
+        let open = RelationCeiling {
+            store: relation.store.clone(),
+            columns,
+            lent: vec![],
+            filter: None,
+            wall: relation.wall.clone(),
+        };
         if let Some(shown) = shown {
             relations.insert(touched.relation.clone(), narrow_relation(&touched.relation, &open, &shown)?);
         }
@@ -205,7 +211,9 @@ fn narrow_without_ceiling(ceiling: &Ceiling, touch: &Touch, grant: &Grant) -> Re
 }
 
 fn visible(relation: &RelationCeiling) -> BTreeMap<ColumnName, (ColumnType, Vec<Mask>)> {
-    relation.columns.iter().map(|c| (c.name.clone(), (c.ty.clone(), c.masks.clone()))).collect()
+    let lent = relation.lent.iter().map(|c| (c.name.clone(), (c.ty.clone(), vec![])));
+    // INVARIANT: a lent column is not among `columns`; were it, its masks would stay.
+    lent.chain(relation.columns.iter().map(|c| (c.name.clone(), (c.ty.clone(), c.masks.clone())))).collect()
 }
 
 fn as_it_is(relation: &RelationCeiling) -> ScopedRelation {

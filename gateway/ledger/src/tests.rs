@@ -84,6 +84,7 @@ pub(crate) fn request() -> DecisionRequest {
                 column("status", ColumnType::Text, false),
                 column("created_at", ColumnType::TimestampTz, false),
             ],
+            lent: vec![],
             filter: Some(
                 Filter::new(vec![
                     Node::Column("customer_id".into()),

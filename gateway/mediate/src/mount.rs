@@ -155,6 +155,16 @@ impl Mount {
                             masks: column.masks.clone(),
                         })
                         .collect(),
+                    lent: relation
+                        .lent
+                        .iter()
+                        .map(|column| RequestColumn {
+                            name: column.name.clone(),
+                            ty: column.ty.clone(),
+                            key: relation.store.key.contains(&column.name),
+                            masks: vec![],
+                        })
+                        .collect(),
                     filter: relation.filter.clone(),
                 })
             })

@@ -40,6 +40,8 @@ struct Request {
 struct Relation {
     name: String,
     columns: Vec<Column>,
+    #[serde(default)]
+    lent: Vec<Column>,
     filter: Option<Filter>,
 }
 
@@ -97,6 +99,16 @@ impl Request {
                                 ty: column.ty.clone(),
                                 key: column.key,
                                 masks: column.masks.clone(),
+                            })
+                            .collect(),
+                        lent: relation
+                            .lent
+                            .iter()
+                            .map(|column| RequestColumn {
+                                name: column.name.as_str().into(),
+                                ty: column.ty.clone(),
+                                key: column.key,
+                                masks: vec![],
                             })
                             .collect(),
                         filter: relation.filter.clone(),

@@ -88,11 +88,12 @@ fn build() -> Option<Ceiling> {
                     (ColumnName::from("hired"), Mask::Truncate(DatePart::Year)),
                 ]),
                 filter: filter::parse("tenant = claim.tenant").ok(),
+                ..RelationDeclaration::default()
             },
         ),
         (
             RelationName::from("dept"),
-            RelationDeclaration { columns: names(&["id", "title"]), masks: BTreeMap::new(), filter: None },
+            RelationDeclaration { columns: names(&["id", "title"]), ..RelationDeclaration::default() },
         ),
     ]);
     Ceiling::build(&declared, &catalogue, vec![], Limits::default(), LimitKey::default(), None, None).ok()

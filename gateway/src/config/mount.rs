@@ -249,11 +249,21 @@ fn table(table: &Table<'_>) -> Option<RelationDeclaration> {
         }
     }
     let filter = table.get("filter").and_then(|value| value.parsed(mountgate_sql::filter::parse));
+    let lend = table.get("lend").map(|value| names(&value)).unwrap_or_default();
     table.not_yet("write", "mounts are for reading until writes and their approval are built; take it out");
-    table.not_yet("lend", "policies filter by visible columns until then; take it out");
     table.not_yet("require", "look-ups by key cannot be demanded until then; take it out");
     table.not_yet("aggregate", "minimum groups cannot be demanded until then; take it out");
-    Some(RelationDeclaration { columns: columns?, masks, filter })
+    Some(RelationDeclaration { columns: columns?, masks, lend, filter })
+}
+
+/// Columns named one by one.
+fn names(value: &Value<'_>) -> Vec<ColumnName> {
+    let columns = value.strings().unwrap_or_default();
+    if columns.iter().any(|(column, _)| *column == "*") {
+        value.reject("columns are named one by one: `*` would take in columns that are added later");
+        return vec![];
+    }
+    columns.into_iter().map(|(column, _)| ColumnName::new(column)).collect()
 }
 
 fn limits(value: &Value<'_>) -> Option<(Limits, LimitKey)> {

@@ -72,6 +72,21 @@ fn a_tier_narrows_and_repeats_the_ceiling() {
 }
 
 #[test]
+fn a_lent_column_may_be_filtered_by_and_is_not_granted() {
+    let lent = request().lent("customers", "tenant", "text").claim("role", "junior");
+    let settings = SETTINGS.replace("region = claim.region", "tenant = 'north'");
+    let verdict = decide(&settings, lent.clone());
+    let customers = verdict.granted("customers").unwrap();
+    assert!(!customers.has_column("tenant"));
+    let both = col("customer_id").eq(claim("customer_id")).and(col("tenant").eq("north"));
+    assert_eq!(customers.filter, Some(both.into_nodes()));
+    // Granting it is past the ceiling; the policy says so itself, and the gateway would.
+    let reaching = SETTINGS.replace("\"email\", \"region\"", "\"email\", \"tenant\"");
+    let refused = testing::configure::<Tiers>(&reaching).unwrap().decide(lent.build());
+    assert!(refused.unwrap_err().contains("no column `tenant`"));
+}
+
+#[test]
 fn the_first_tier_that_matches_counts_and_list_claims_match_by_any_value() {
     let both =
         request().claim("role", vec!["senior".to_owned(), "temp".to_owned()]).claim("vetted", true).claim("level", 3);

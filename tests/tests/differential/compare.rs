@@ -49,8 +49,7 @@ pub(crate) fn difference(direct: &Answer, ours: &Answer, ordered: bool) -> Optio
 pub(crate) fn permissive(catalogue: &Catalogue) -> Ceiling {
     let whole = |info: &mountgate_core::RelationInfo| ceiling::RelationDeclaration {
         columns: info.columns.iter().map(|column| column.name.clone()).collect(),
-        masks: BTreeMap::new(),
-        filter: None,
+        ..ceiling::RelationDeclaration::default()
     };
     let declared = catalogue.relations.iter().map(|(name, info)| (name.clone(), whole(info))).collect();
     Ceiling::build(&declared, catalogue, vec![], Limits::default(), LimitKey::Agent, None, None).unwrap()

@@ -21,12 +21,14 @@ fn ceiling() -> Ceiling {
             column("tenant", ColumnType::Integer),
             column("email", ColumnType::Text),
             column("salary", ColumnType::Integer),
+            column("region", ColumnType::Text),
         ],
         key: vec!["id".into()],
     };
     let declaration = RelationDeclaration {
         columns: vec!["id".into(), "email".into()],
         masks: [(ColumnName::from("email"), Mask::Hash)].into(),
+        lend: vec!["region".into()],
         filter: Some(eq("tenant", Node::Claim("tenant".into()))),
     };
     Ceiling::build(
@@ -63,6 +65,10 @@ fn reaching_past_the_ceiling_is_an_error() {
     for (bad, says) in [
         (grant(&[("salary", &[])], None), "salary"),
         (grant(&[("nosuch", &[])], None), "nosuch"),
+        // What is lent is for filters.
+        (grant(&[("id", &[]), ("region", &[])], None), "region"),
+        (grant(&[("region", &[Mask::Hash])], None), "region"),
+        (grant(&[("id", &[])], Some(eq("region", Node::Literal(Value::Integer(1))))), "another type"),
         (grant(&[("id", &[]), ("id", &[])], None), "twice"),
         // A filter on a hidden column tells the column through the rows that stay.
         (grant(&[("id", &[])], Some(eq("salary", Node::Literal(Value::Integer(1))))), "salary"),
@@ -94,6 +100,29 @@ fn filters_are_added_and_the_ceilings_stay() {
     // What the policy repeats of the ceiling, hidden columns and all, changes nothing.
     let repeated = eq("tenant", Node::Claim("tenant".into())).and(eq("id", Node::Literal(Value::Integer(7)))).unwrap();
     assert_eq!(narrow(&grant(&[("id", &[])], Some(repeated))).unwrap(), scope);
+}
+
+/// A policy as the attacker: a filter tells a hidden column through the rows that stay, unless the ceiling lends it.
+#[test]
+fn a_lent_column_filters_and_is_not_seen() {
+    let more = |column: &str, value| {
+        let nodes = vec![
+            Node::Column(column.into()),
+            Node::Literal(value),
+            Node::Compare { op: CompareOp::Gt, left: 0, right: 1 },
+        ];
+        grant(&[("id", &[])], Some(Filter::new(nodes).unwrap()))
+    };
+    let fault = narrow(&more("salary", Value::Integer(100_000))).unwrap_err();
+    assert!(fault.to_string().contains("no column `salary` that a filter here may use"), "{fault}");
+    let scope = narrow(&more("region", Value::Text("m".into()))).unwrap();
+    let relation = scope.relation(&"customers".into()).unwrap();
+    assert_eq!(relation.filters.len(), 1);
+    assert!(relation.column(&"region".into()).is_none());
+    assert_eq!(relation.visible_to_filters[&ColumnName::from("region")], (ColumnType::Text, vec![]));
+    // As the ceiling has it, too.
+    let scope = narrow(&Grant::Ceiling).unwrap();
+    assert!(scope.relation(&"customers".into()).unwrap().column(&"region".into()).is_none());
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! The request, as the policy may see it.
 
-use mountgate_core::{self as core, DecisionRequest, Use, request::RequestRelation};
+use mountgate_core::{
+    self as core, DecisionRequest, Use,
+    request::{RequestColumn, RequestRelation},
+};
 
 use super::values::{filter_to, limits_to, mask_to, op_to, value_to};
 use crate::{bindings::v0_1::mountgate::policy::types as wit, plugin::Inputs};
@@ -110,16 +113,17 @@ fn uses_to(uses: core::Uses) -> wit::Uses {
 fn relation_to(relation: &RequestRelation) -> wit::CeilingRelation {
     wit::CeilingRelation {
         name: relation.name.as_str().to_owned(),
-        columns: relation
-            .columns
-            .iter()
-            .map(|column| wit::CeilingColumn {
-                name: column.name.as_str().to_owned(),
-                column_type: column.ty.label(),
-                key: column.key,
-                masks: column.masks.iter().map(mask_to).collect(),
-            })
-            .collect(),
+        columns: relation.columns.iter().map(column_to).collect(),
+        lent: relation.lent.iter().map(column_to).collect(),
         filter: relation.filter.as_ref().map(filter_to),
+    }
+}
+
+fn column_to(column: &RequestColumn) -> wit::CeilingColumn {
+    wit::CeilingColumn {
+        name: column.name.as_str().to_owned(),
+        column_type: column.ty.label(),
+        key: column.key,
+        masks: column.masks.iter().map(mask_to).collect(),
     }
 }
