@@ -256,7 +256,7 @@ fn read_behind_the_wall(relation: &RelationCeiling, scoped: &mut ScopedRelation)
             },
             ..info.clone()
         }),
-        None => scoped.visible_to_filters.contains_key(&info.name).then(|| info.clone()),
+        None => (scoped.lends && scoped.visible_to_filters.contains_key(&info.name)).then(|| info.clone()),
     });
     scoped.wall = Some(RelationInfo {
         schema: wall.schema.clone(),

@@ -41,6 +41,25 @@ async fn what_the_backend_lacks_is_told_at_its_place() {
 }
 
 #[tokio::test]
+async fn what_is_lent_is_there_and_hidden() {
+    let shop = Shop::new();
+    shop.mount_with("\"status\"]", "\"status\"]\nlend = [\"nte\", \"status\"]");
+    assert_eq!(
+        wrong(&shop).await,
+        [
+            "mounts/support.toml:8:9 `orders` has no column `nte`; did you mean `note`?",
+            "mounts/support.toml:8:16 `status` is among `columns` of `orders`: policies filter by visible columns anyway, as agents see them; keep it in one of them",
+        ]
+    );
+    shop.mount_with("\"status\"]", "\"status\"]\nlend = [\"note\"]");
+    let composed = compose(&shop).await.unwrap_or_else(|problems| panic!("{problems}"));
+    let ceiling = composed.generation.mounts()["support"].ceiling();
+    let orders = &ceiling.relations()["orders"];
+    assert_eq!(orders.lent.iter().map(|column| column.name.as_str()).collect::<Vec<_>>(), ["note"]);
+    assert!(orders.column(&"note".into()).is_none());
+}
+
+#[tokio::test]
 async fn a_mask_and_a_filter_must_fit_their_columns() {
     let shop = Shop::new();
     let mount = crate::shop::MOUNT.replace("{ partial = { first = 1, last = 4 } }", "{ round = 2 }").replacen(

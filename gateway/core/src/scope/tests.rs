@@ -152,6 +152,13 @@ fn behind_a_wall_its_masks_are_not_applied_again_and_its_filters_are_where_they_
     assert_eq!(relation.walled_filters, [eq("tenant", Node::Claim("tenant".into()))]);
     assert_eq!(relation.filters.len(), 1);
     assert!(relation.is_filtered() && !relation.lends);
+    // A filter on what is lent reads where that is shown.
+    let lent = grant(&[("id", &[])], Some(eq("region", Node::Literal(Value::Text("north".into())))));
+    let scope = Scope::narrow(&behind, &touch(), &lent).unwrap();
+    let lending = scope.relation(&"customers".into()).unwrap();
+    let names: Vec<&str> = lending.read().columns.iter().map(|column| column.name.as_str()).collect();
+    assert_eq!((lending.read().name.as_str(), names.as_slice()), ("l_customers", ["id", "email", "region"].as_slice()));
+    assert!(lending.lends && lending.column(&"region".into()).is_none());
     // What the scope shows is the same with and without.
     assert_eq!(narrow(&more).unwrap().relation(&"customers".into()).unwrap().columns[1].ty, email.ty);
     // Reaching past the ceiling is no less an error.
