@@ -1,6 +1,6 @@
 //! Answers, and what differs between two.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use mountgate_core::{
     Catalogue, Ceiling, Claims, Code, ColumnName, Grant, LimitKey, Limits, RelationName, Scope, Value, ceiling,
