@@ -64,7 +64,8 @@ async fn bench(measure: Measure) -> anyhow::Result<()> {
     // For profiling: only rows whose name holds each of these, and their floor.
     let only = std::env::var("MOUNTGATE_BENCH_ONLY").unwrap_or_default();
     let wanted = |what: &str, label: &str| {
-        only.split(',').all(|part| what.contains(part) || (label == "floor" && LABELS.iter().any(|other| other.contains(part))))
+        only.split(',')
+            .all(|part| what.contains(part) || (label == "floor" && LABELS.iter().any(|other| other.contains(part))))
     };
     for store in &stores {
         let name = store.dialect;

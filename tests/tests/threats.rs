@@ -16,5 +16,7 @@ mod functions;
 mod lent;
 #[path = "threats/masks.rs"]
 mod masks;
+#[path = "threats/policies.rs"]
+mod policies;
 #[path = "threats/world.rs"]
 mod world;

@@ -31,8 +31,8 @@ pub(crate) fn refusal(error: &StoreError, decision: DecisionId, timeout: Duratio
         }
         Class::Parameter => {
             tracing::info!(%decision, detail, "the store can't take a parameter");
-            Refusal::new(Code::ParameterInvalid, "a parameter's value can't be read as the type that it stands for")
-                .hint("check the parameters' types and ranges")
+            Refusal::new(Code::ParameterInvalid, "a parameter, or a constant of the statement, is no value of its type")
+                .hint("check the types and ranges of parameters, and of what is computed from constants alone")
         }
         Class::Unavailable => {
             tracing::warn!(%decision, detail, "the store is unavailable");

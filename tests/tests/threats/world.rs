@@ -127,7 +127,11 @@ impl World {
         std::fs::write(folder.path().join("mounts/test.toml"), mount).unwrap();
         let main = folder.path().join("mountgate.toml");
         let gate = "[gate]\nrequests = \"100_000/second\"";
-        std::fs::write(&main, format!("[backends.shop]\n{backend}\n\n{gate}\n")).unwrap();
+        let puppet = concat!(env!("CARGO_MANIFEST_DIR"), "/puppet/puppet.wasm");
+        let plugins = format!(
+            "[plugins.\"test/puppet\"]\npath = {puppet:?}\n\n[plugins_development]\nallow_unsigned_plugins = true"
+        );
+        std::fs::write(&main, format!("[backends.shop]\n{backend}\n\n{gate}\n\n{plugins}\n")).unwrap();
         let server = Server::start(&main, Overrides { data_port: Some(0), admin_port: Some(0) }).await.unwrap();
         let gateway = server.gateway().clone();
         gateway.identity().add_agent("desk", &BTreeMap::new()).unwrap();
@@ -139,8 +143,25 @@ impl World {
         Self { gateway, token, _server: server, _folder: folder }
     }
 
+    /// Another session of the same agent.
+    pub(crate) fn session(&self, claims: &[(&str, ClaimValue)]) -> String {
+        let claims = claims.iter().map(|(name, value)| (ClaimName::from(*name), value.clone())).collect();
+        let now = i64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap();
+        self.gateway
+            .identity()
+            .operator_mint(&"desk".into(), &claims, 3_600_000, now)
+            .unwrap()
+            .token
+            .expose()
+            .to_owned()
+    }
+
     pub(crate) async fn ask(&self, sql: &str, params: &[Value]) -> Result<Answer, Refusal> {
-        let entered = self.gateway.enter(Some(&self.token), Door::Http).map_err(|refused| refused.refusal)?;
+        self.ask_as(&self.token, sql, params).await
+    }
+
+    pub(crate) async fn ask_as(&self, token: &str, sql: &str, params: &[Value]) -> Result<Answer, Refusal> {
+        let entered = self.gateway.enter(Some(token), Door::Http).map_err(|refused| refused.refusal)?;
         let query = Query { mount: "test".into(), sql: sql.to_owned(), params: params.to_vec(), purpose: None };
         let mut reply = self.gateway.query(&entered, query).await.map_err(|refused| refused.refusal)?;
         let mut rows = Vec::new();
