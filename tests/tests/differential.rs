@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "differential/acceptance.rs"]
+mod acceptance;
 #[path = "differential/compare.rs"]
 mod compare;
 #[path = "differential/corpus.rs"]

@@ -1,6 +1,6 @@
 //! PostgreSQL, on scratch databases of a server that `cargo xtask test` starts.
 
-use mountgate_core::{RelationName, Value};
+use mountgate_core::{Catalogue, RelationName, Value};
 use mountgate_driver::{PostgresConfig, Store, StoreConfig};
 use mountgate_sql::Dialect;
 use mountgate_tests::tpch;
@@ -22,13 +22,16 @@ fn server() -> String {
 }
 
 async fn connect(database: &str) -> Client {
-    let url = format!("{}/{database}", server());
-    let (client, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
+    connect_to(&format!("{}/{database}", server())).await
+}
+
+async fn connect_to(url: &str) -> Client {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
     tokio::spawn(connection);
     client
 }
 
-async fn run(client: &Client, sql: &str, values: &[Value]) -> Result<Answer, String> {
+pub(crate) async fn run(client: &Client, sql: &str, values: &[Value]) -> Result<Answer, String> {
     let told = |error: tokio_postgres::Error| match error.as_db_error() {
         Some(inner) => inner.to_string(),
         None => error.to_string(),
@@ -59,6 +62,27 @@ async fn run(client: &Client, sql: &str, values: &[Value]) -> Result<Answer, Str
     Ok(Answer { columns, rows })
 }
 
+/// Clients of a database: one as a person connects, one as the driver pins it.
+pub(crate) async fn clients(url: &str) -> (Client, Client) {
+    let (direct, pinned) = (connect_to(url).await, connect_to(url).await);
+    for client in [&direct, &pinned] {
+        client
+            .batch_execute("SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET IntervalStyle = 'iso_8601'")
+            .await
+            .unwrap();
+    }
+    pinned.batch_execute("SET search_path = pg_catalog, pg_temp").await.unwrap();
+    (direct, pinned)
+}
+
+/// The tables of the public schema.
+pub(crate) async fn catalogue(store: &Store, direct: &Client) -> Catalogue {
+    let tables = "SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'";
+    let names: Vec<RelationName> =
+        direct.query(tables, &[]).await.unwrap().iter().map(|row| RelationName::from(row.get::<_, &str>(0))).collect();
+    store.catalogue(&names).await.unwrap()
+}
+
 /// Makes a database of that name and the clients on it: one as a person connects, one as the driver pins it.
 async fn database(name: &str) -> (Client, Client, Store) {
     let admin = connect("postgres").await;
@@ -67,23 +91,14 @@ async fn database(name: &str) -> (Client, Client, Store) {
         .batch_execute(&format!("CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'"))
         .await
         .unwrap();
-    let (direct, pinned) = (connect(name).await, connect(name).await);
-    for client in [&direct, &pinned] {
-        client
-            .batch_execute("SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET IntervalStyle = 'iso_8601'")
-            .await
-            .unwrap();
-    }
-    pinned.batch_execute("SET search_path = pg_catalog, pg_temp").await.unwrap();
-    let config = PostgresConfig::new(&format!("{}/{name}", server())).unwrap();
+    let url = format!("{}/{name}", server());
+    let (direct, pinned) = clients(&url).await;
+    let config = PostgresConfig::new(&url).unwrap();
     (direct, pinned, Store::open(StoreConfig::Postgres(config)).await.unwrap())
 }
 
 async fn differential(direct: &Client, pinned: &Client, store: &Store, cases: Vec<Case>, limits: Vec<Case>) {
-    let tables = "SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'";
-    let names: Vec<RelationName> =
-        direct.query(tables, &[]).await.unwrap().iter().map(|row| RelationName::from(row.get::<_, &str>(0))).collect();
-    let ceiling = permissive(&store.catalogue(&names).await.unwrap());
+    let ceiling = permissive(&catalogue(store, direct).await);
     let mut findings = vec![];
     for case in &cases {
         let answer = match run(direct, &case.sql, &case.parameters).await {

@@ -22,7 +22,7 @@ fn bind(value: &Value) -> types::Value {
     }
 }
 
-fn run(connection: &Connection, sql: &str, values: &[Value]) -> rusqlite::Result<Answer> {
+pub(crate) fn run(connection: &Connection, sql: &str, values: &[Value]) -> rusqlite::Result<Answer> {
     let mut statement = connection.prepare(sql)?;
     let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let width = columns.len();
@@ -40,7 +40,7 @@ fn run(connection: &Connection, sql: &str, values: &[Value]) -> rusqlite::Result
     Ok(answer)
 }
 
-async fn catalogue(store: &Store, connection: &Connection) -> Catalogue {
+pub(crate) async fn catalogue(store: &Store, connection: &Connection) -> Catalogue {
     let mut statement = connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").unwrap();
     let names: Vec<String> = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
     let names: Vec<RelationName> =
