@@ -185,6 +185,9 @@ fn infix(parser: &mut Parser<'_>, left: &ast::Expr) -> Result<Option<ast::Expr>,
         let glob = Box::new(ast::Expr::Nested(Box::new(glob)));
         return Ok(Some(ast::Expr::UnaryOp { op: ast::UnaryOperator::Not, expr: glob }));
     }
+    if let Some(list) = list_of_subqueries(parser, left)? {
+        return Ok(Some(list));
+    }
     if !peeks(parser, 0, "IS") {
         return Ok(None);
     }
@@ -215,4 +218,45 @@ fn infix(parser: &mut Parser<'_>, left: &ast::Expr) -> Result<Option<ast::Expr>,
         (Some(false), false) => ast::Expr::IsFalse(boxed()),
         (Some(false), true) => ast::Expr::IsNotFalse(boxed()),
     }))
+}
+
+/// `IN ((SELECT …), (SELECT …))`: sqlparser reads what begins with two parentheses as one subquery, whatever follows.
+/// Looks ahead instead of trying: what is tried at each level of nesting is parsed twice as often with each.
+fn list_of_subqueries(parser: &mut Parser<'_>, left: &ast::Expr) -> Result<Option<ast::Expr>, ParserError> {
+    let negated = peeks(parser, 0, "NOT");
+    let at = usize::from(negated);
+    if !peeks(parser, at, "IN") {
+        return Ok(None);
+    }
+    let tokens = (parser.get_current_index() + 1..).map(|index| &parser.token_at(index).token);
+    let mut tokens = tokens.filter(|token| !matches!(token, Token::Whitespace(_))).skip(at + 1);
+    let mut opens = || tokens.next() == Some(&Token::LParen);
+    if !(opens() && opens()) {
+        return Ok(None);
+    }
+    let mut depth = 1_usize;
+    while depth > 0 {
+        match tokens.next() {
+            Some(Token::LParen) => depth += 1,
+            Some(Token::RParen) => depth -= 1,
+            None | Some(Token::EOF) => return Ok(None),
+            // Any other token opens and closes nothing. Not a match on the syntax tree.
+            Some(_) => {}
+        }
+    }
+    let one = match tokens.next() {
+        Some(Token::Word(word)) => {
+            ["UNION", "EXCEPT", "INTERSECT", "ORDER", "LIMIT"].iter().any(|end| is_word(word, end))
+        }
+        other => other == Some(&Token::RParen),
+    };
+    if one {
+        return Ok(None);
+    }
+    for _ in 0..at + 2 {
+        parser.advance_token();
+    }
+    let list = parser.parse_comma_separated(Parser::parse_expr)?;
+    parser.expect_token(&Token::RParen)?;
+    Ok(Some(ast::Expr::InList { expr: Box::new(left.clone()), list, negated }))
 }

@@ -171,7 +171,7 @@ async fn whole_rows_and_system_columns() {
                 "SELECT customers.oid FROM customers",
                 "SELECT _rowid_ FROM orders",
                 "SELECT customers FROM customers",
-                "SELECT \"nosuch\" FROM customers",
+                "SELECT \"rowid\" FROM customers",
             ],
             Engine::Postgres => &[
                 "SELECT customers FROM customers",
@@ -220,6 +220,25 @@ async fn a_hidden_column_is_as_one_that_does_not_exist() {
             told.push(format!("{refusal:?}").replace(name, "x"));
         }
         assert_eq!(told[0], told[1], "{engine:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_in_double_quotes_is_a_text_where_it_is_no_column() {
+    // SQLite reads `"nosuch"` as a string. A hidden column is as one that does not exist: never its values.
+    let pair = Pair::new(Engine::Sqlite, "double_quotes").await;
+    for name in ["salary", "region", "nosuch"] {
+        let sql = format!("SELECT DISTINCT \"{name}\", \"{name}\" = '{name}' FROM customers ORDER BY \"{name}\"");
+        assert_eq!(pair.answered(&sql).await, [[text(name), Value::Integer(1)]]);
+        let sql = format!("SELECT count(*) FROM customers WHERE \"{name}\" > 0 AND \"{name}\" <> 'north'");
+        assert_eq!(pair.answered(&sql).await, [[Value::Integer(3)]]);
+        pair.refused(&format!("SELECT customers.\"{name}\" FROM customers"), &[Code::NotInScope]).await;
+    }
+    assert_eq!(pair.answered("SELECT \"name\" FROM customers WHERE name = \"Ada\"").await, [[text("Ada")]]);
+    // To PostgreSQL it is a name, and nothing else.
+    let pair = Pair::new(Engine::Postgres, "double_quotes").await;
+    for name in ["salary", "region", "nosuch"] {
+        pair.refused(&format!("SELECT \"{name}\" FROM customers"), &[Code::NotInScope]).await;
     }
 }
 

@@ -59,6 +59,9 @@ impl<'a> Resolver<'a> {
                 return Ok(expr);
             }
         }
+        if self.dialect == Dialect::Sqlite && is_misquoted(ident) {
+            return Ok(Expr::Text(&ident.value));
+        }
         Err(refuse::column(&ident.value, ident.span))
     }
 
@@ -126,11 +129,12 @@ impl<'a> Resolver<'a> {
                 return Err(refuse::column(&shown(), span));
             }
         };
-        let Some(item) = self.named_item(schema, table)? else {
+        let items = self.named_items(schema, table)?;
+        if items.is_empty() {
             return Err(refuse::column(&shown(), table.span));
-        };
+        }
         let name = self.name(column);
-        let mut hits = self.in_item(item, &name);
+        let mut hits: Vec<Expr<'a>> = items.iter().flat_map(|item| self.in_item(*item, &name)).collect();
         let hit = hits.pop();
         if !hits.is_empty() {
             return Err(refuse::ambiguous(&shown(), column.span));
@@ -144,12 +148,13 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// The item that a qualifier means: the innermost level that has one of that name.
-    pub(super) fn named_item(&self, schema: Option<&'a ast::Ident>, table: &'a ast::Ident) -> Outcome<Option<u32>> {
+    /// The items that a qualifier means: those of that name of the innermost level that has one. SQLite lets several
+    /// share a name, as long as each column is in one of them only.
+    pub(super) fn named_items(&self, schema: Option<&'a ast::Ident>, table: &'a ast::Ident) -> Outcome<Vec<u32>> {
         let name = self.name(table);
         let schema = schema.map(|ident| self.name(ident));
         for level in self.levels.iter().rev().filter(|level| !level.hidden) {
-            let mut found = None;
+            let mut found = Vec::new();
             for id in level.parts.iter().flat_map(|part| &part.items) {
                 let Some(item) = self.items.get(*id as usize) else { continue };
                 let fits = self.dialect.same(&item.alias, &name)
@@ -158,15 +163,18 @@ impl<'a> Resolver<'a> {
                         (Some(wanted), Some(schema)) => self.dialect.same(wanted, schema),
                         (Some(_), None) => false,
                     };
-                if fits && found.replace(*id).is_some() {
-                    return Err(refuse::ambiguous(&table.value, table.span));
+                if fits {
+                    found.push(*id);
                 }
             }
-            if found.is_some() {
+            if found.len() > 1 && self.dialect == Dialect::Postgres {
+                return Err(refuse::ambiguous(&table.value, table.span));
+            }
+            if !found.is_empty() {
                 return Ok(found);
             }
         }
-        Ok(None)
+        Ok(vec![])
     }
 
     /// Every column of the namespace, in the order of `*`.
@@ -242,6 +250,16 @@ impl<'a> Resolver<'a> {
             ItemKind::Joined { .. } => {}
         }
     }
+}
+
+/// Whether SQLite takes the name for a text once it names no column: one in double quotes is a string there, and much
+/// that is sent to SQLite is written so. Who asks for a column that is hidden gets the text that stands in the quotes,
+/// as who asks for one that does not exist does. It is printed as the literal that it is: the store is never asked
+/// whether it knows a column of that name.
+fn is_misquoted(ident: &ast::Ident) -> bool {
+    // On a table, the store reads these as the number of the row, in whatever quotes.
+    let row = ["rowid", "oid", "_rowid_"].iter().any(|name| ident.value.eq_ignore_ascii_case(name));
+    ident.quote_style == Some('"') && !row
 }
 
 fn add_use(uses: &mut mountgate_core::Uses, current: Use, in_aggregate: bool) {

@@ -7,7 +7,7 @@ use sqlparser::{
     tokenizer::{Location, Span, Token, TokenWithSpan},
 };
 
-use super::{Resolver, query::strip};
+use super::{Place, Resolver, query::strip};
 use crate::{Dialect, ir::Expr, tokens};
 
 impl<'a> Resolver<'a> {
@@ -15,15 +15,18 @@ impl<'a> Resolver<'a> {
         &mut self,
         expr: &'a ast::Expr,
         resolved: &Expr<'a>,
-        select: Span,
-        at: usize,
+        (select, at): (Span, usize),
+        place: Place,
     ) -> Cow<'a, str> {
         match self.dialect {
             Dialect::Postgres => self.postgres_name(expr, resolved).unwrap_or(Cow::Borrowed("?column?")),
             Dialect::Sqlite => match self.column_name(expr, resolved) {
-                Some(name) => name,
+                // A text in double quotes is named with its quotes in an answer, and without in a derived table.
+                Some(name) if place == Place::Inner || !matches!(resolved, Expr::Text(_)) => name,
                 // SQLite takes the text as it stands.
-                None => self.item_text(select, at).map_or(Cow::Owned(format!("column{}", at + 1)), Cow::Borrowed),
+                Some(_) | None => {
+                    self.item_text(select, at).map_or(Cow::Owned(format!("column{}", at + 1)), Cow::Borrowed)
+                }
             },
         }
     }

@@ -235,7 +235,7 @@ impl<'a> Resolver<'a> {
             let name = self.name(name);
             self.level()?.windows.push(name);
         }
-        let (exprs, outputs, explicit) = self.projection(projection, span)?;
+        let (exprs, outputs, explicit) = self.projection(projection, span, place)?;
         if place == Place::Inner {
             for expr in &exprs {
                 self.check_inner_projection(expr);
@@ -323,6 +323,7 @@ impl<'a> Resolver<'a> {
         &mut self,
         projection: &'a [ast::SelectItem],
         select: Span,
+        place: Place,
     ) -> Outcome<(Vec<Expr<'a>>, Vec<Output<'a>>, Vec<bool>)> {
         let mut exprs = Vec::with_capacity(projection.len());
         let mut outputs = Vec::with_capacity(projection.len());
@@ -336,7 +337,7 @@ impl<'a> Resolver<'a> {
             match item {
                 ast::SelectItem::UnnamedExpr(expr) => {
                     let resolved = self.expr(expr)?;
-                    let name = self.implied_name(expr, &resolved, select, at);
+                    let name = self.implied_name(expr, &resolved, (select, at), place);
                     outputs.push(Output { name, ty: self.ty(&resolved), sources: self.sources_since(mark) });
                     exprs.push(resolved);
                     explicit.push(false);
@@ -367,10 +368,11 @@ impl<'a> Resolver<'a> {
                             return Err(refuse::relation(&name.to_string(), name.span()));
                         }
                     };
-                    let Some(id) = self.named_item(schema, table)? else {
+                    let items = self.named_items(schema, table)?;
+                    if items.is_empty() {
                         return Err(refuse::relation(&name.to_string(), table.span));
-                    };
-                    for (name, expr) in self.expand_item(id) {
+                    }
+                    for (name, expr) in items.into_iter().flat_map(|id| self.expand_item(id)).collect::<Vec<_>>() {
                         self.push_expanded(name, expr, &mut exprs, &mut outputs);
                         explicit.push(false);
                     }

@@ -2,7 +2,7 @@
 
 use mountgate_core::Code;
 
-use super::fixture::{BOTH, plan, printed, refused};
+use super::fixture::{BOTH, plan, printed, refused, touch};
 use crate::Dialect::{Postgres, Sqlite};
 
 #[test]
@@ -340,6 +340,43 @@ fn whole_rows_and_system_columns() {
 }
 
 #[test]
+fn a_text_in_double_quotes_is_never_a_hidden_column() {
+    // SQLite's own rule, where no column of that name is visible. `salary` is hidden, `salami` does not exist.
+    for (template, wanted) in [
+        (r#"SELECT "{}" FROM emp"#, r#"SELECT '{}' AS """{}""" FROM"#),
+        (r#"SELECT id FROM emp WHERE "{}" > 1"#, r#"WHERE ('{}' > 1)"#),
+        (r#"SELECT id FROM emp ORDER BY "{}""#, r#"ORDER BY '{}'"#),
+        (r#"SELECT count(*) FROM emp GROUP BY "{}""#, r#"GROUP BY '{}'"#),
+        (r#"SELECT max("{}") FROM emp"#, r#"max('{}')"#),
+        (r#"SELECT (SELECT "{}" FROM dept LIMIT 1) FROM emp"#, r#"SELECT '{}' AS "f1""#),
+    ] {
+        for name in ["salary", "salami", "it's"] {
+            let sql = printed(Sqlite, &template.replace("{}", name));
+            let wanted = wanted.replace("'{}'", &format!("'{}'", name.replace('\'', "''"))).replace("{}", name);
+            assert!(sql.contains(&wanted), "{sql} has no {wanted}");
+            let touch = touch(Sqlite, &template.replace("{}", name)).unwrap();
+            assert!(
+                touch
+                    .relations
+                    .iter()
+                    .all(|relation| relation.columns.iter().all(|(column, _)| column.as_str() != name))
+            );
+        }
+    }
+    // A visible column and an output's name come first.
+    assert!(!printed(Sqlite, r#"SELECT "NAME" FROM emp"#).contains("'"), "a column");
+    assert!(printed(Sqlite, r#"SELECT id AS k FROM emp ORDER BY "k""#).ends_with("ORDER BY 1"));
+    // Where SQLite wants a name, a text is none.
+    for sql in [
+        r#"SELECT * FROM emp JOIN dept USING ("salary")"#,
+        r#"SELECT id FROM emp UNION SELECT id FROM dept ORDER BY "salary""#,
+        r#"SELECT * FROM "salary""#,
+    ] {
+        assert_eq!(refused(Sqlite, sql), Code::NotInScope, "{sql}");
+    }
+}
+
+#[test]
 fn literals_that_parsers_read_differently() {
     for (dialect, sql) in [
         (Sqlite, "SELECT 0x1F"),
@@ -350,7 +387,11 @@ fn literals_that_parsers_read_differently() {
         (Sqlite, "SELECT 1_000"),
         (Sqlite, "SELECT X'1'"),
         (Postgres, r#"SELECT U&"\0073n" FROM emp"#),
-        (Sqlite, r#"SELECT "nosuch" FROM emp"#),
+        (Sqlite, r#"SELECT "rowid" FROM emp"#),
+        (Sqlite, r#"SELECT "emp"."nosuch" FROM emp"#),
+        (Sqlite, "SELECT [nosuch] FROM emp"),
+        (Sqlite, "SELECT `nosuch` FROM emp"),
+        (Postgres, r#"SELECT "nosuch" FROM emp"#),
         (Sqlite, "SELECT :name"),
         (Sqlite, "SELECT @name"),
         (Sqlite, "SELECT $name"),

@@ -195,6 +195,15 @@ const ALIKE: &[&str] = &[
     "SELECT s.* FROM (SELECT e.*, d.title FROM emp e, dept d WHERE d.id = e.dept) AS s WHERE s.title = 'Tech'",
     "SELECT \"id\" AS \"The \"\"Id\"\"\", [name], `dept` FROM \"emp\"",
     "SELECT count(*) AS n FROM emp GROUP BY dept HAVING count(*) > 1 ORDER BY n",
+    r#"SELECT id FROM emp WHERE name = "bob" OR email LIKE "%cid%" ORDER BY id"#,
+    r#"SELECT "salary", ("salami"), "a""b" FROM emp WHERE "salary" <> "dept" ORDER BY "salary""#,
+    r#"SELECT * FROM (SELECT "salary", "a""b", "x" || 1 FROM emp)"#,
+    r#"SELECT "one" UNION SELECT "two" ORDER BY 1"#,
+    r#"SELECT "salary" AS s, count(*) FROM emp GROUP BY "salary", s HAVING "s" = "salary""#,
+    r#"WITH c AS (SELECT "tenant" FROM emp) SELECT DISTINCT * FROM c"#,
+    "SELECT e.name, e.title FROM emp e JOIN dept e ON e.dept = 1 AND e.title = 'Sales' WHERE e.hired > '2000' ORDER BY 1",
+    "SELECT id FROM emp WHERE dept IN ((SELECT 1), (SELECT max(id) FROM dept)) AND id NOT IN ((SELECT 2), 3)",
+    "SELECT id FROM emp WHERE dept IN ((SELECT id FROM dept WHERE title < 'Tech'))",
 ];
 
 #[test]
