@@ -40,7 +40,7 @@ impl Database {
             let ceiling = permissive(&sqlite::catalogue(&store, &connection).await);
             return Self::Sqlite(connection, ceiling);
         }
-        let url = std::fs::read_to_string(folder.join(format!("{name}.url"))).expect("a database of that name");
+        let url = std::fs::read_to_string(folder.join(format!("{name}.url"))).unwrap();
         let (direct, pinned) = postgres::clients(url.trim()).await;
         // A statement that takes a minute directly says nothing of the gateway.
         for client in [&direct, &pinned] {
@@ -91,12 +91,12 @@ async fn set(folder: &Path) -> (usize, usize) {
     let (mut asked, mut taken, mut accepted, mut alike, mut filled) = (0, 0, 0, 0, 0);
     let mut reasons: BTreeMap<String, (usize, String)> = BTreeMap::new();
     for (number, line) in statements.lines().enumerate() {
-        let (sql, database) = line.rsplit_once('\t').expect("a statement, a tab, a database");
+        let (sql, database) = line.rsplit_once('\t').unwrap();
         asked += 1;
         if !databases.contains_key(database) {
             databases.insert(database.into(), Database::open(&folder.join("databases"), database).await);
         }
-        let database = &databases[database];
+        let database = databases.get(database).unwrap();
         let case = Case { name: format!("{name}:{}", number + 1), sql: sql.into(), parameters: vec![], ordered: false };
         let mut note = |what: String| {
             let entry = reasons.entry(what).or_insert((0, format!("{}: {sql}", number + 1)));
@@ -136,7 +136,7 @@ async fn set(folder: &Path) -> (usize, usize) {
 #[tokio::test]
 #[ignore = "needs MOUNTGATE_ACCEPTANCE, a folder of sets that are not in this repository"]
 async fn what_is_really_sent_is_accepted_and_answered_as_directly() {
-    let folder = PathBuf::from(std::env::var_os("MOUNTGATE_ACCEPTANCE").expect("MOUNTGATE_ACCEPTANCE names a folder"));
+    let folder = PathBuf::from(std::env::var_os("MOUNTGATE_ACCEPTANCE").unwrap());
     let only = std::env::var("MOUNTGATE_ACCEPTANCE_SET").ok();
     let mut sets: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     sets.retain(|set| only.as_ref().is_none_or(|only| set.ends_with(only)));
