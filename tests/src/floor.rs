@@ -82,7 +82,7 @@ async fn rows(store: &Store, request: Request<Incoming>) -> anyhow::Result<Rows>
         other => anyhow::bail!("a parameter like {other}"),
     });
     let values = values.collect::<anyhow::Result<_>>()?;
-    let call = Call { sql, values, timeout: Duration::from_secs(60) };
+    let call = Call { sql, values, timeout: Duration::from_secs(60), behind: None };
     store.stream(call).await.map_err(|error| anyhow::anyhow!("{error:?}"))
 }
 

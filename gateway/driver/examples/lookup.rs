@@ -41,7 +41,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 async fn one(store: &Store, sql: &Arc<str>, id: i64) -> Result<usize, StoreError> {
-    let call = Call { sql: Arc::clone(sql), values: vec![Value::Integer(id)], timeout: Duration::from_secs(5) };
+    let call =
+        Call { sql: Arc::clone(sql), values: vec![Value::Integer(id)], timeout: Duration::from_secs(5), behind: None };
     let mut rows = store.stream(call).await?;
     let mut count = 0;
     while let Some(batch) = rows.next().await? {
@@ -52,7 +53,12 @@ async fn one(store: &Store, sql: &Arc<str>, id: i64) -> Result<usize, StoreError
 
 async fn million(store: &Store, sql: &str) -> Result<(), StoreError> {
     let start = Instant::now();
-    let call = Call { sql: sql.into(), values: vec![Value::Integer(1_000_000)], timeout: Duration::from_secs(60) };
+    let call = Call {
+        sql: sql.into(),
+        values: vec![Value::Integer(1_000_000)],
+        timeout: Duration::from_secs(60),
+        behind: None,
+    };
     let mut rows = store.stream(call).await?;
     let first = start.elapsed();
     let mut count = 0;

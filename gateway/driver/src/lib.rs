@@ -20,7 +20,7 @@ use mountgate_core::{Catalogue, RelationName, Value};
 pub use error::{Class, StoreError};
 pub use postgres::{PostgresConfig, PostgresStore, Transactions};
 pub use rows::{Batch, RowColumn, Rows};
-pub use sqlite::{SqliteConfig, SqliteStore};
+pub use sqlite::{BehindSqlite, SqliteConfig, SqliteStore, SqliteWall, WalledView};
 
 /// Which store to open, and how.
 #[derive(Clone, Debug)]
@@ -41,6 +41,15 @@ pub struct Call {
     /// How long the store may work on it, its wait for a place included. Time spent waiting for the caller to take
     /// rows does not count, but is bounded by the store's own `patience`.
     pub timeout: Duration,
+    /// The wall that it runs behind, in the store.
+    pub behind: Option<Behind>,
+}
+
+/// A wall in the store, and the claims of a call.
+#[derive(Clone, Debug)]
+pub enum Behind {
+    /// Of a SQLite file.
+    Sqlite(BehindSqlite),
 }
 
 impl Call {

@@ -1,11 +1,14 @@
 //! SQLite: a file, read on threads of our own.
 
+mod allowed;
 mod catalogue;
 mod connection;
 mod functions;
+mod guard;
 mod outbox;
 mod queue;
 mod types;
+mod wall;
 mod worker;
 
 use std::{
@@ -19,10 +22,12 @@ use rusqlite::ffi::{self, ErrorCode};
 
 use self::{connection::Control, outbox::Event, queue::Queue, worker::Job};
 use crate::{
-    Batch, Call, Class, Rows, StoreError,
+    Batch, Behind, Call, Class, Rows, StoreError,
     pipe::{self, Receiver},
     rows::Source,
 };
+
+pub use self::wall::{BehindSqlite, SqliteWall, WalledView};
 
 /// How to open a SQLite file.
 #[derive(Clone, Debug)]
@@ -46,6 +51,8 @@ pub struct SqliteConfig {
     /// How long in all a statement may wait for its caller to take rows, before it is given up as timed out: it holds
     /// a thread and a read lock meanwhile.
     pub patience: Duration,
+    /// Whether statements run behind a wall, each [`Call`] with its own; those without one are then refused.
+    pub walled: bool,
 }
 
 impl SqliteConfig {
@@ -62,6 +69,7 @@ impl SqliteConfig {
             mmap_bytes: 256 << 20,
             heap_bytes: 512 << 20,
             patience: Duration::from_secs(60),
+            walled: false,
         }
     }
 }
@@ -76,14 +84,16 @@ pub struct SqliteStore {
 }
 
 struct Inner {
-    path: PathBuf,
+    config: SqliteConfig,
+    /// What the file is attached as, behind a wall.
+    schema: Option<Arc<str>>,
     queue: Arc<Queue<Job>>,
     controls: Vec<Arc<Control>>,
 }
 
 impl std::fmt::Debug for SqliteStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SqliteStore").field("path", &self.inner.path).finish_non_exhaustive()
+        f.debug_struct("SqliteStore").field("path", &self.inner.config.path).finish_non_exhaustive()
     }
 }
 
@@ -109,13 +119,16 @@ impl SqliteStore {
 
     fn open_now(config: &SqliteConfig) -> Result<Self, StoreError> {
         let queue = Arc::new(Queue::new(config.queue));
+        let schema = if config.walled { Some(Arc::from(wall::random_name()?)) } else { None };
         let inner = Arc::new(Inner {
-            path: config.path.clone(),
+            config: config.clone(),
+            schema: schema.clone(),
             queue: Arc::clone(&queue),
             controls: (0..config.threads.max(1)).map(|_| Arc::default()).collect(),
         });
         for (n, control) in inner.controls.iter().enumerate() {
-            let worker = worker::Worker::open(config.clone(), Arc::clone(control), Arc::clone(&queue))?;
+            let (control, queue) = (Arc::clone(control), Arc::clone(&queue));
+            let worker = worker::Worker::open(config.clone(), schema.clone(), control, queue)?;
             std::thread::Builder::new()
                 .name(format!("sqlite-{n}"))
                 .spawn(move || worker.run())
@@ -129,11 +142,48 @@ impl SqliteStore {
     /// # Errors
     /// Where it can't be read.
     pub async fn catalogue(&self, names: &[RelationName]) -> Result<Catalogue, StoreError> {
-        let (path, names) = (self.inner.path.clone(), names.to_vec());
+        let (path, names) = (self.inner.config.path.clone(), names.to_vec());
         blocking(move || {
             // A connection of its own, since those of the agents may not look at the schema.
             let connection = connection::open_plain(&path)?;
             catalogue::read(&connection, &names).map_err(|e| failed(&e))
+        })
+        .await
+    }
+
+    /// A name that nobody can guess, for a view of a wall.
+    ///
+    /// # Errors
+    /// `Unavailable` where the system gives no randomness.
+    pub fn fresh_name() -> Result<String, StoreError> {
+        wall::random_name()
+    }
+
+    /// What the views of walls name the file's schema; `None` where no wall stands before it.
+    pub fn schema(&self) -> Option<&str> {
+        self.inner.schema.as_deref()
+    }
+
+    /// Makes the wall's views on a connection of its own, and prepares each: whether the wall can stand.
+    ///
+    /// # Errors
+    /// Where SQLite doesn't take one, or one reads what it may not.
+    pub async fn try_wall(&self, wall: Arc<SqliteWall>) -> Result<(), StoreError> {
+        let (config, schema) = (self.inner.config.clone(), self.inner.schema.clone());
+        blocking(move || {
+            let Some(schema) = schema else { return Err(unwalled("this file is not opened behind a wall")) };
+            let connection::Guarded { connection, guard, mut walls } =
+                connection::open(&config, Some(&schema), &Arc::default())?;
+            walls.stand(&connection, &guard, &wall).map_err(|e| failed(&e))?;
+            for name in wall.names() {
+                guard.begin(BehindSqlite { wall: Arc::clone(&wall), claims: Vec::new(), lends: true });
+                let tried = connection.prepare(&format!("SELECT * FROM temp.{}", wall::quoted(name)));
+                tried.map(drop).map_err(|e| failed(&e))?;
+                if let Some(name) = guard.prepared().iter().find(|name| wall::is_relation(&connection, &guard, name)) {
+                    return Err(unwalled(&format!("a view of the wall reads `{name}` without saying of which schema")));
+                }
+            }
+            Ok(())
         })
         .await
     }
@@ -143,11 +193,17 @@ impl SqliteStore {
     /// # Errors
     /// See [`Class`].
     pub async fn stream(&self, call: Call) -> Result<Rows, StoreError> {
-        let (sender, mut receiver) = pipe::pipe(DEPTH);
         let deadline = Instant::now() + call.timeout();
+        let behind = match (call.behind, &self.inner.schema) {
+            (None, None) => None,
+            (Some(Behind::Sqlite(behind)), Some(_)) => Some(behind),
+            (Some(Behind::Sqlite(_)), None) => return Err(unwalled("this file is not opened behind a wall")),
+            (None, Some(_)) => return Err(unwalled("this file answers behind a wall only")),
+        };
+        let (sender, mut receiver) = pipe::pipe(DEPTH);
         self.inner
             .queue
-            .put(Job { sql: call.sql, values: call.values, deadline, sender })
+            .put(Job { sql: call.sql, values: call.values, behind, deadline, sender })
             .map_err(|_| StoreError::new(Class::Unavailable, "all threads are busy and the queue is full"))?;
         match receiver.next().await {
             Some(Event::Start { columns, first, last }) => {
@@ -184,6 +240,10 @@ impl SqliteRows {
         }
         answer
     }
+}
+
+fn unwalled(why: &str) -> StoreError {
+    StoreError::new(Class::Refused, why)
 }
 
 fn stopped() -> StoreError {

@@ -12,7 +12,7 @@ async fn a_bomb_of_memory_ends_in_an_error_and_gives_its_memory_back() {
     rusqlite::Connection::open(&path).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
     let config = SqliteConfig { threads: 1, heap_bytes: 48 << 20, ..SqliteConfig::new(&path) };
     let store = SqliteStore::open(config).await.unwrap();
-    let call = |sql: &str| Call { sql: Arc::from(sql), values: vec![], timeout: Duration::from_secs(60) };
+    let call = |sql: &str| Call { sql: Arc::from(sql), values: vec![], timeout: Duration::from_secs(60), behind: None };
     for sql in [
         // A sort, a distinct, a materialised table, an aggregate: what needs memory for its work, however few its rows.
         "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT hex(randomblob(500)) AS r FROM n ORDER BY r",

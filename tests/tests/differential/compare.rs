@@ -106,7 +106,8 @@ pub(crate) async fn through_driver(
     direct: &Answer,
 ) -> Result<(), String> {
     let timeout = std::time::Duration::from_secs(120);
-    let call = mountgate_driver::Call { sql: read.sql().clone(), values: read.values().to_vec(), timeout };
+    let call =
+        mountgate_driver::Call { sql: read.sql().clone(), values: read.values().to_vec(), timeout, behind: None };
     let mut rows = store.stream(call).await.map_err(|error| format!("the driver: {error:?}"))?;
     let columns: Vec<_> = rows.columns().iter().map(|column| column.name.clone()).collect();
     let mut count = 0;

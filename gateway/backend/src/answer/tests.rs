@@ -86,7 +86,7 @@ impl Bench {
 
     async fn begin(&self, sql: &str, values: &[Value]) -> Result<Answer, Refusal> {
         let (permit, completion) = self.permit()?;
-        let call = Call { sql: sql.into(), values: values.to_vec(), timeout: permit.caps().timeout };
+        let call = Call { sql: sql.into(), values: values.to_vec(), timeout: permit.caps().timeout, behind: None };
         Answer::begin(&self.store, call, vec![Some(ColumnType::Integer), Some(ColumnType::Boolean)], permit, completion)
             .await
     }

@@ -37,7 +37,7 @@ async fn open(name: &str, sql: &str) -> PostgresStore {
 }
 
 fn call(sql: &str, values: &[Value]) -> Call {
-    Call { sql: Arc::from(sql), values: values.to_vec(), timeout: Duration::from_secs(20) }
+    Call { sql: Arc::from(sql), values: values.to_vec(), timeout: Duration::from_secs(20), behind: None }
 }
 
 async fn all(store: &PostgresStore, sql: &str, values: &[Value]) -> Result<Vec<Vec<Value>>, StoreError> {

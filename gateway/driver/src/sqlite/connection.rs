@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashSet,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -11,14 +11,14 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use rusqlite::{
-    Connection, OpenFlags,
-    config::DbConfig,
-    hooks::{AuthAction, AuthContext, Authorization},
-    limits::Limit,
-};
+use rusqlite::{Connection, OpenFlags, config::DbConfig, hooks::AuthContext, limits::Limit};
 
-use super::{SqliteConfig, functions, outbox::Outbox};
+use super::{
+    SqliteConfig, functions,
+    guard::Guard,
+    outbox::Outbox,
+    wall::{Walls, quoted},
+};
 use crate::{Class, StoreError};
 
 /// VDBE instructions between two looks at the clock: some tens of microseconds.
@@ -97,27 +97,57 @@ impl Control {
     }
 }
 
-/// Opens a connection for agents' statements.
-pub(super) fn open(config: &SqliteConfig, control: &Arc<Control>) -> Result<Connection, StoreError> {
-    let mut connection = open_plain(&config.path)?;
-    guard(&mut connection, config, control).map_err(|e| super::failed(&e))?;
-    Ok(connection)
+/// A connection for agents' statements, and what guards it.
+pub(super) struct Guarded {
+    pub(super) connection: Connection,
+    pub(super) guard: Arc<Guard>,
+    pub(super) walls: Walls,
 }
+
+/// Opens a connection for agents' statements. Behind a wall the file is attached as `schema`.
+pub(super) fn open(config: &SqliteConfig, schema: Option<&str>, control: &Arc<Control>) -> Result<Guarded, StoreError> {
+    let mut connection = match schema {
+        None => open_plain(&config.path)?,
+        Some(schema) => open_attached(&config.path, schema)?,
+    };
+    let guard = guard(&mut connection, config, schema, control).map_err(|e| super::failed(&e))?;
+    Ok(Guarded { connection, guard, walls: Walls::default() })
+}
+
+const FLAGS: OpenFlags =
+    OpenFlags::SQLITE_OPEN_READ_ONLY.union(OpenFlags::SQLITE_OPEN_NO_MUTEX).union(OpenFlags::SQLITE_OPEN_EXRESCODE);
 
 /// Opens a read-only connection for the gateway's own questions about the schema.
 pub(super) fn open_plain(path: &Path) -> Result<Connection, StoreError> {
-    let unavailable = |e: &dyn std::fmt::Display| {
-        StoreError::new(Class::Unavailable, format!("can't open `{}`: {e}", path.display()))
-    };
-    // Made absolute: SQLite is built to take `file:…` as a URI, whose parameters could undo what is set below.
-    let path = path.canonicalize().map_err(|e| unavailable(&e))?;
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_EXRESCODE;
-    let connection = Connection::open_with_flags(&path, flags).map_err(|e| unavailable(&e))?;
-    harden(&connection).map_err(|e| unavailable(&e))?;
+    let path = absolute(path)?;
+    let connection = Connection::open_with_flags(&path, FLAGS).map_err(|e| unavailable(&path, &e))?;
+    harden(&connection, "main").map_err(|e| unavailable(&path, &e))?;
     Ok(connection)
 }
 
-fn harden(connection: &Connection) -> rusqlite::Result<()> {
+/// Opens a read-only connection whose `main` is nothing, and attaches the file to it under a name of ours.
+fn open_attached(path: &Path, schema: &str) -> Result<Connection, StoreError> {
+    let path = absolute(path)?;
+    let open = || {
+        let connection = Connection::open_with_flags(":memory:", FLAGS)?;
+        let text = path.to_str().ok_or_else(|| rusqlite::Error::InvalidPath(path.clone()))?;
+        connection.execute(&format!("ATTACH DATABASE ?1 AS {}", quoted(schema)), [text])?;
+        harden(&connection, schema)?;
+        Ok(connection)
+    };
+    open().map_err(|e: rusqlite::Error| unavailable(&path, &e))
+}
+
+/// Made absolute: SQLite is built to take `file:…` as a URI, whose parameters could undo what is set below.
+fn absolute(path: &Path) -> Result<PathBuf, StoreError> {
+    path.canonicalize().map_err(|e| unavailable(path, &e))
+}
+
+fn unavailable(path: &Path, e: &dyn std::fmt::Display) -> StoreError {
+    StoreError::new(Class::Unavailable, format!("can't open `{}`: {e}", path.display()))
+}
+
+fn harden(connection: &Connection, schema: &str) -> rusqlite::Result<()> {
     for (setting, on) in [
         (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
         (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
@@ -138,21 +168,26 @@ fn harden(connection: &Connection) -> rusqlite::Result<()> {
     }
     connection.busy_timeout(Duration::from_millis(1000))?;
     // Reading the schema here makes a file that is no database fail at the start, not at the first request.
-    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
+    connection.query_row(&format!("SELECT count(*) FROM {}.sqlite_schema", quoted(schema)), [], |_| Ok(()))
 }
 
-fn guard(connection: &mut Connection, config: &SqliteConfig, control: &Arc<Control>) -> rusqlite::Result<()> {
+fn guard(
+    connection: &mut Connection,
+    config: &SqliteConfig,
+    schema: Option<&str>,
+    control: &Arc<Control>,
+) -> rusqlite::Result<Arc<Guard>> {
     connection.pragma_update(None, "query_only", true)?;
     // Sorts and temporary tables stay in memory: no file with scoped rows is left behind, and the heap limit holds.
     connection.pragma_update(None, "temp_store", "memory")?;
-    connection.pragma_update(None, "cache_size", -(i64::from(config.cache_kib)))?;
-    connection.pragma_update(None, "mmap_size", i64::try_from(config.mmap_bytes).unwrap_or(i64::MAX))?;
+    connection.pragma_update(schema, "cache_size", -(i64::from(config.cache_kib)))?;
+    connection.pragma_update(schema, "mmap_size", i64::try_from(config.mmap_bytes).unwrap_or(i64::MAX))?;
     connection.pragma_update(None, "cell_size_check", true)?;
     // Of the whole process, the last line: a sort of a huge join ends in SQLITE_NOMEM, not in the OOM killer.
     connection
         .pragma_update_and_check(None, "hard_heap_limit", config.heap_bytes.to_string(), |row| row.get::<_, i64>(0))?;
-    functions::register(connection)?;
-    let modules = modules(connection)?;
+    let guard = Arc::new(Guard::new(schema, modules(connection)?));
+    functions::register(connection, &guard)?;
     for (limit, at_most) in [
         // The largest value or row: `zeroblob(1e9)`, `printf('%*d', 1e9, 1)`, `group_concat`, `replace`.
         (Limit::SQLITE_LIMIT_LENGTH, i32::try_from(config.max_value_bytes).unwrap_or(i32::MAX)),
@@ -162,6 +197,7 @@ fn guard(connection: &mut Connection, config: &SqliteConfig, control: &Arc<Contr
         (Limit::SQLITE_LIMIT_COMPOUND_SELECT, 500),
         (Limit::SQLITE_LIMIT_VDBE_OP, 1_000_000),
         (Limit::SQLITE_LIMIT_FUNCTION_ARG, 100),
+        // What is attached already stays.
         (Limit::SQLITE_LIMIT_ATTACHED, 0),
         (Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 1000),
         (Limit::SQLITE_LIMIT_VARIABLE_NUMBER, 32766),
@@ -173,29 +209,13 @@ fn guard(connection: &mut Connection, config: &SqliteConfig, control: &Arc<Contr
     connection.set_prepared_statement_cache_capacity(config.statements);
     let progress = Arc::clone(control);
     connection.progress_handler(PROGRESS_STEP, Some(move || progress.progress()))?;
-    connection.authorizer(Some(move |context: AuthContext<'_>| authorize(&context, &modules)))
+    let authorizer = Arc::clone(&guard);
+    connection.authorizer(Some(move |context: AuthContext<'_>| authorizer.authorize(&context)))?;
+    Ok(guard)
 }
 
 /// The table-valued functions and virtual tables that the build brings along.
 fn modules(connection: &Connection) -> rusqlite::Result<HashSet<String>> {
     let mut statement = connection.prepare("SELECT lower(name) FROM pragma_module_list")?;
     statement.query_map([], |row| row.get(0))?.collect()
-}
-
-/// Reading, and nothing else: what isn't listed here is denied, whatever the rewriter let through.
-fn authorize(context: &AuthContext<'_>, modules: &HashSet<String>) -> Authorization {
-    match context.action {
-        AuthAction::Select | AuthAction::Recursive => Authorization::Allow,
-        AuthAction::Read { table_name, .. } => {
-            let table = table_name.to_ascii_lowercase();
-            let internal = table.starts_with("sqlite_") || table.starts_with("pragma_");
-            let side_door = modules.contains(&table) && !matches!(table.as_str(), "json_each" | "json_tree");
-            if internal || side_door { Authorization::Deny } else { Authorization::Allow }
-        }
-        AuthAction::Function { function_name } => match function_name.to_ascii_lowercase().as_str() {
-            "load_extension" | "fts3_tokenizer" | "readfile" | "writefile" | "edit" => Authorization::Deny,
-            _ => Authorization::Allow,
-        },
-        _ => Authorization::Deny,
-    }
 }

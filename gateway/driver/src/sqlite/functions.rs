@@ -1,19 +1,22 @@
 //! The masks as functions of a connection: `mountgate_hash`, `mountgate_partial`, `mountgate_truncate`,
 //! `mountgate_bucket`, `mountgate_round`. Only the rewriter may write them; they are on no allow-list for agents.
+//! And what the views of the second wall need, which can hold no parameters: see [`super::guard::OWN_FUNCTIONS`].
 
-use std::convert::Infallible;
+use std::{convert::Infallible, sync::Arc};
 
 use rusqlite::{
-    Connection,
+    Connection, ToSql as _,
     functions::{Context, FunctionFlags},
-    types::{Value, ValueRef},
+    types::{ToSqlOutput, Value, ValueRef},
 };
 
+use super::{guard::Guard, types::Parameter};
 use crate::mask::{self, KeyedHash};
 
 /// Registers them. INVARIANT: none of them raises: an error would tell something of a hidden value.
-pub(super) fn register(connection: &Connection) -> rusqlite::Result<()> {
-    // Innocuous: they may be used in the views of the second wall with `trusted_schema` off.
+pub(super) fn register(connection: &Connection, guard: &Arc<Guard>) -> rusqlite::Result<()> {
+    register_own(connection, guard)?;
+    // Innocuous: views and generated columns of the file may use them with `trusted_schema` off.
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
     connection.create_scalar_function("mountgate_hash", 2, flags, hash)?;
     connection.create_scalar_function("mountgate_partial", 4, flags, |context| {
@@ -34,6 +37,46 @@ pub(super) fn register(connection: &Connection) -> rusqlite::Result<()> {
     connection.create_scalar_function("mountgate_round", 2, flags, |context| {
         Ok(numeric(context, mask::round_integer, mask::round_float))
     })
+}
+
+/// Claims, constants and keys of the call that the connection works for. Not innocuous: the file's own schema can't call
+/// them, temporary views can. Deterministic, though claims differ from call to call: SQLite works a call out once per run
+/// of a statement, so that an index is still used, and keeps nothing from one run to the next.
+fn register_own(connection: &Connection, guard: &Arc<Guard>) -> rusqlite::Result<()> {
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    let claims = Arc::clone(guard);
+    connection.create_scalar_function("mountgate_wall_claim", 1, flags, move |context| {
+        owned(&slot(context.get_raw(0)).map_or(mountgate_core::Value::Null, |at| claims.claim(at)))
+    })?;
+    let constants = Arc::clone(guard);
+    connection.create_scalar_function("mountgate_wall_value", 1, flags, move |context| {
+        owned(&slot(context.get_raw(0)).map_or(mountgate_core::Value::Null, |at| constants.constant(at)))
+    })?;
+    let keys = Arc::clone(guard);
+    connection.create_scalar_function("mountgate_wall_hash", 2, flags, move |context| {
+        let Some(x) = canonical(context.get_raw(1)) else { return Ok(Value::Null) };
+        let keyed = context.get_or_create_aux(0, |at| Ok::<_, Infallible>(slot(at).and_then(|at| keys.key(at))))?;
+        Ok((*keyed).as_ref().map_or(Value::Null, |keyed| Value::Text(keyed.digest(x.as_bytes()))))
+    })
+}
+
+fn slot(value: ValueRef<'_>) -> Option<usize> {
+    match value {
+        ValueRef::Integer(at) => usize::try_from(at).ok(),
+        ValueRef::Null | ValueRef::Real(_) | ValueRef::Text(_) | ValueRef::Blob(_) => None,
+    }
+}
+
+/// What can't be told to SQLite is NULL, which equals nothing.
+fn owned(value: &mountgate_core::Value) -> rusqlite::Result<Value> {
+    Ok(Parameter(value)
+        .to_sql()
+        .and_then(|value| match value {
+            ToSqlOutput::Owned(value) => Ok(value),
+            ToSqlOutput::Borrowed(value) => value.try_into().map_err(rusqlite::Error::from),
+            _ => Ok(Value::Null),
+        })
+        .unwrap_or(Value::Null))
 }
 
 fn hash(context: &mut Context<'_>) -> rusqlite::Result<Value> {

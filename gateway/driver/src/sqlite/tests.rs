@@ -16,7 +16,7 @@ async fn open(path: &Path, threads: usize) -> SqliteStore {
 }
 
 fn call(sql: &str, values: &[Value]) -> Call {
-    Call { sql: Arc::from(sql), values: values.to_vec(), timeout: Duration::from_secs(20) }
+    Call { sql: Arc::from(sql), values: values.to_vec(), timeout: Duration::from_secs(20), behind: None }
 }
 
 async fn all(store: &SqliteStore, sql: &str, values: &[Value]) -> Result<Vec<Vec<Value>>, StoreError> {

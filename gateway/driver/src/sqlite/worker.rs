@@ -7,15 +7,17 @@ use std::{
 };
 
 use mountgate_core::{ColumnType, Value};
-use rusqlite::{Connection, Statement};
+use rusqlite::{CachedStatement, Connection, Statement};
 
 use super::{
     SqliteConfig,
-    connection::{self, Control, Ended},
+    connection::{self, Control, Ended, Guarded},
     failed,
+    guard::Guard,
     outbox::{Event, Outbox},
     queue::Queue,
     types::{self, Parameter},
+    wall::{self, BehindSqlite, Walls},
 };
 use crate::{
     Class, RowColumn, StoreError,
@@ -25,13 +27,16 @@ use crate::{
 pub(super) struct Job {
     pub(super) sql: Arc<str>,
     pub(super) values: Vec<Value>,
+    pub(super) behind: Option<BehindSqlite>,
     pub(super) deadline: Instant,
     pub(super) sender: Sender<Event>,
 }
 
 pub(super) struct Worker {
     config: SqliteConfig,
-    connection: Connection,
+    /// What the file is attached as, behind a wall.
+    schema: Option<Arc<str>>,
+    guarded: Guarded,
     control: Arc<Control>,
     queue: Arc<Queue<Job>>,
 }
@@ -39,41 +44,50 @@ pub(super) struct Worker {
 impl Worker {
     pub(super) fn open(
         config: SqliteConfig,
+        schema: Option<Arc<str>>,
         control: Arc<Control>,
         queue: Arc<Queue<Job>>,
     ) -> Result<Self, StoreError> {
-        let connection = connection::open(&config, &control)?;
-        Ok(Self { config, connection, control, queue })
+        let guarded = connection::open(&config, schema.as_deref(), &control)?;
+        Ok(Self { config, schema, guarded, control, queue })
     }
 
     pub(super) fn run(mut self) {
         while let Some(job) = self.queue.take() {
-            let Job { sql, values, deadline, sender } = job;
+            let Job { sql, values, behind, deadline, sender } = job;
             self.control.begin(deadline, Outbox::new(sender));
+            let mut sound = true;
             let outcome = match self.control.ended() {
                 Some(ended) => Err(because(ended)),
                 None => {
-                    let patience = self.config.patience;
-                    let mut run = Run { connection: &self.connection, control: &self.control, patience };
+                    let Guarded { connection, guard, walls } = &mut self.guarded;
+                    let mut run = Run { connection, guard, control: &self.control, patience: self.config.patience };
                     // rusqlite panics on names that are not UTF-8, which a hostile file may hold.
-                    catch_unwind(AssertUnwindSafe(|| run.run(&sql, &values)))
-                        .unwrap_or_else(|_| Err(StoreError::new(Class::Refused, "reading the answer panicked")))
+                    let outcome = catch_unwind(AssertUnwindSafe(|| match behind {
+                        None => run.run(&sql, &values),
+                        Some(behind) => run.behind(walls, behind, &sql, &values, &mut sound),
+                    }));
+                    outcome.unwrap_or_else(|_| {
+                        sound = false;
+                        Err(StoreError::new(Class::Refused, "reading the answer panicked"))
+                    })
                 }
             };
+            self.guarded.guard.end();
             if let (Some(outbox), Err(error)) = (self.control.end(), outcome) {
                 outbox.fail(error);
             }
-            if self.connection.is_busy() && !self.reopen() {
+            if (!sound || self.guarded.connection.is_busy()) && !self.reopen() {
                 return;
             }
         }
     }
 
-    /// A connection with a statement still under way is not used again.
+    /// A connection with a statement still under way, or one that may be able to do more than read, is not used again.
     fn reopen(&mut self) -> bool {
-        match connection::open(&self.config, &self.control) {
-            Ok(connection) => {
-                self.connection = connection;
+        match connection::open(&self.config, self.schema.as_deref(), &self.control) {
+            Ok(guarded) => {
+                self.guarded = guarded;
                 true
             }
             Err(error) => {
@@ -94,14 +108,44 @@ fn because(ended: Ended) -> StoreError {
 
 struct Run<'a> {
     connection: &'a Connection,
+    guard: &'a Guard,
     control: &'a Control,
     /// What is left of it.
     patience: Duration,
 }
 
 impl Run<'_> {
+    /// Runs a statement behind a wall. `sound` tells whether the connection is as it was.
+    fn behind(
+        &mut self,
+        walls: &mut Walls,
+        behind: BehindSqlite,
+        sql: &str,
+        values: &[Value],
+        sound: &mut bool,
+    ) -> Result<(), StoreError> {
+        *sound = false;
+        walls.stand(self.connection, self.guard, &behind.wall).map_err(|e| self.failed(&e))?;
+        *sound = true;
+        // What is kept prepared was authorized under its wall alone: under another, the same text is another statement.
+        let text = format!("/*{} {}*/{sql}", behind.wall.id(), u8::from(behind.lends));
+        self.guard.begin(behind);
+        let statement = self.connection.prepare_cached(&text).map_err(|e| self.failed(&e))?;
+        for name in self.guard.prepared() {
+            if wall::is_relation(self.connection, self.guard, &name) {
+                statement.discard();
+                return Err(StoreError::new(Class::Refused, format!("`{name}` is read from outside of the wall")));
+            }
+        }
+        self.rows(statement, values)
+    }
+
     fn run(&mut self, sql: &str, values: &[Value]) -> Result<(), StoreError> {
-        let mut statement = self.connection.prepare_cached(sql).map_err(|e| self.failed(&e))?;
+        let statement = self.connection.prepare_cached(sql).map_err(|e| self.failed(&e))?;
+        self.rows(statement, values)
+    }
+
+    fn rows(&mut self, mut statement: CachedStatement<'_>, values: &[Value]) -> Result<(), StoreError> {
         // Whatever the authorizer says: a read, with columns, and not how it would be read.
         if !statement.readonly() || statement.is_explain() != 0 || statement.column_count() == 0 {
             return Err(StoreError::new(Class::Refused, "not a statement that reads rows"));
