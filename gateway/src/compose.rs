@@ -9,10 +9,11 @@ use std::{
 };
 
 use mountgate_backend::Backend;
-use mountgate_core::{BackendName, Ceiling, PolicyName, RelationName};
+use mountgate_core::{BackendName, Ceiling, ColumnName, PolicyName, RelationName};
 use mountgate_driver::{PostgresConfig, SqliteConfig, Store, StoreConfig, StoreError};
 use mountgate_mediate::{Assigned, Generation, Mount, MountSpec};
 use mountgate_policy::{AdmissionError, HostConfig, Plugin};
+use mountgate_sql::MaskKeys as _;
 use zeroize::Zeroizing;
 
 use self::policies::Policies;
@@ -21,7 +22,7 @@ use crate::{
         BackendConfig, Config, MainFile, MountConfig, PolicyChoice, PostgresTarget, Problem, Problems, StoreSection,
         Wall,
     },
-    keys::Keys,
+    keys::{Keys, MountMasks},
 };
 
 /// What was put together.
@@ -66,22 +67,26 @@ impl Composer {
         let mut mounts = Vec::new();
         for declared in config.mounts.values() {
             let Some(opened) = self.backends.get(&declared.backend) else { continue };
-            let ceiling = ceiling(declared, &opened.backend).await;
+            let masks = keys.masks(&declared.name);
+            let walled = match ceiling(declared, &opened.backend).await {
+                Ok(ceiling) => behind_the_wall(declared, &opened.backend, ceiling, &masks).await,
+                Err(problems) => Err(problems),
+            };
             let policies = assign(declared, &plugins).await;
-            match (ceiling, policies) {
-                (Ok(ceiling), Ok((policy, per_agent))) => mounts.push(Mount::new(MountSpec {
+            match (walled, policies) {
+                (Ok((backend, ceiling)), Ok((policy, per_agent))) => mounts.push(Mount::new(MountSpec {
                     name: declared.name.clone(),
                     dialect: opened.backend.dialect(),
                     ceiling,
-                    backend: Arc::clone(&opened.backend),
+                    backend,
                     policy,
                     per_agent,
-                    mask_keys: Arc::new(keys.masks(&declared.name)),
+                    mask_keys: Arc::new(masks),
                     zone: declared.zone(),
                     expires: declared.expires.as_ref().map(|expires| expires.day.clone()),
                 })),
-                (ceiling, policies) => {
-                    problems.extend(ceiling.err().into_iter().flatten());
+                (walled, policies) => {
+                    problems.extend(walled.err().into_iter().flatten());
                     problems.extend(policies.err().into_iter().flatten());
                 }
             }
@@ -126,9 +131,9 @@ impl Composer {
                 match section.wall {
                     Wall::Require => problems.push(at(
                         Some("wall"),
-                        format!("backend `{name}` has no wall of its own, and this version builds none yet: write `wall = \"warn\"` to serve with the rewrite alone"),
+                        format!("backend `{name}` has no wall of its own, and this version builds none for PostgreSQL yet: write `wall = \"warn\"` to serve with the rewrite alone"),
                     )),
-                    Wall::Warn => warnings.push(format!(
+                    Wall::Off | Wall::Warn => warnings.push(format!(
                         "backend `{name}` has no wall of its own: the rewrite alone keeps agents within their ceilings"
                     )),
                 }
@@ -194,6 +199,7 @@ async fn open_store(section: &BackendConfig, secret: Option<&String>) -> Result<
             if let Some(threads) = sqlite.threads {
                 config.threads = threads;
             }
+            config.walled = section.wall != Wall::Off;
             StoreConfig::Sqlite(config)
         }
         StoreSection::Postgres(postgres) => {
@@ -245,6 +251,28 @@ async fn ceiling(declared: &MountConfig, backend: &Backend) -> Result<Ceiling, V
         Err(errors) => {
             problems.extend(errors.iter().map(|error| declared.point(error)));
             Err(problems)
+        }
+    }
+}
+
+/// The mount's own way to its backend, behind its wall where the backend stands behind walls, and the ceiling as it is
+/// read from there.
+async fn behind_the_wall(
+    declared: &MountConfig,
+    backend: &Backend,
+    ceiling: Ceiling,
+    masks: &MountMasks,
+) -> Result<(Arc<Backend>, Ceiling), Vec<Problem>> {
+    let key = |relation: &RelationName, column: &ColumnName| masks.key(relation, column);
+    match backend.behind_sqlite_wall(ceiling, &key).await {
+        Ok((backend, ceiling)) => Ok((Arc::new(backend), ceiling)),
+        Err(error) => {
+            let why = format!(
+                "the wall of backend `{}` can't be built for this mount: {}; write `wall = \"off\"` at the backend to serve with the rewrite alone",
+                backend.name(),
+                error.detail
+            );
+            Err(vec![declared.source.point(&["backend".to_owned()], None, &why)])
         }
     }
 }

@@ -8,27 +8,62 @@
 
 mod answer;
 mod refusal;
+pub mod wall;
 
-use mountgate_core::{BackendName, Catalogue, Refusal, RelationName};
-use mountgate_driver::{Call, Store, StoreError};
+use std::sync::Arc;
+
+use mountgate_core::{BackendName, Catalogue, Ceiling, ColumnName, Refusal, RelationName};
+use mountgate_driver::{Behind, Call, Class, SqliteStore, Store, StoreError};
 use mountgate_ledger::Recorded;
 use mountgate_limits::Permitted;
 use mountgate_sql::{Authorized, Dialect, Read};
 
+use self::wall::sqlite::SqliteWall;
+
 pub use answer::{Answer, Summary};
 pub use mountgate_driver::{Batch, RowColumn};
 
-/// A store with its name.
+/// A store with its name; and where the store has a wall, for one mount.
 #[derive(Debug)]
 pub struct Backend {
     name: BackendName,
     store: Store,
+    wall: Option<SqliteWall>,
 }
 
 impl Backend {
     /// Names an open store.
     pub fn new(name: BackendName, store: Store) -> Self {
-        Self { name, store }
+        Self { name, store, wall: None }
+    }
+
+    /// The same store, for a mount of that ceiling behind its own wall, and the ceiling as it is read from there.
+    /// `mask_key` gives the keys of the mount's hash masks. Asked of a store that was not opened to stand behind walls,
+    /// and of a PostgreSQL database, it gives back what it was given.
+    ///
+    /// # Errors
+    /// Where the wall can't be made, or SQLite does not take it. The error's detail is for the operator.
+    pub async fn behind_sqlite_wall(
+        &self,
+        ceiling: Ceiling,
+        mask_key: &(dyn Fn(&RelationName, &ColumnName) -> [u8; 32] + Sync),
+    ) -> Result<(Self, Ceiling), StoreError> {
+        let named = |wall| Self { name: self.name.clone(), store: self.store.clone(), wall };
+        let Some((store, schema)) = self.sqlite() else { return Ok((named(None), ceiling)) };
+        let mut draw = || SqliteStore::fresh_name().map_err(|error| error.detail);
+        let wall = SqliteWall::new(schema, &ceiling, &mut draw, mask_key);
+        let wall = wall.map_err(|why| StoreError::new(Class::Refused, why))?;
+        store.try_wall(Arc::clone(wall.views())).await?;
+        let ceiling = wall.before(ceiling);
+        Ok((named(Some(wall)), ceiling))
+    }
+
+    /// The SQLite file that is opened to stand behind walls, and its schema there.
+    fn sqlite(&self) -> Option<(&SqliteStore, &str)> {
+        match &self.store {
+            Store::Sqlite(store) => Some((store, store.schema()?)),
+            Store::Postgres(_) => None,
+        }
     }
 
     /// The name in configuration.
@@ -44,10 +79,10 @@ impl Backend {
         }
     }
 
-    /// Whether the second wall stands: enforcement inside the store that knows nothing of the rewriter. It is not
-    /// built yet for any store, and whoever serves must say so.
+    /// Whether nothing is read but through the second wall: enforcement inside the store that knows nothing of the
+    /// rewriter. Whoever serves without it must say so.
     pub fn is_walled(&self) -> bool {
-        false
+        self.sqlite().is_some()
     }
 
     /// What the store says of these relations; for ceilings, never for agents.
@@ -70,7 +105,9 @@ impl Backend {
         let (permitted, completion) = read.into_parts();
         let (authorized, permit) = permitted.into_parts();
         let read = authorized.get();
-        let call = Call { sql: read.sql().clone(), values: read.values().to_vec(), timeout: permit.caps().timeout };
+        let behind = self.wall.as_ref().map(|wall| Behind::Sqlite(wall.call(read.claims(), read.plan().lends())));
+        let (values, timeout) = (read.values().to_vec(), permit.caps().timeout);
+        let call = Call { sql: read.sql().clone(), values, timeout, behind };
         let types = read.columns().iter().map(|column| column.ty.clone()).collect();
         Answer::begin(&self.store, call, types, permit, completion).await
     }

@@ -10,13 +10,15 @@ use super::{
     secret::{Secret, secret},
 };
 
-/// What to do where a backend has no wall of its own.
+/// Whether a backend must have a wall of its own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Wall {
-    /// Serve, with a warning at start, in `check` and `/healthz`.
+    /// It has none, with a warning at start, in `check` and `/healthz`.
+    Off,
+    /// It has one where it can; else it serves with that warning.
     #[default]
     Warn,
-    /// Refuse to start.
+    /// It has one, or the gateway refuses to start.
     Require,
 }
 
@@ -25,7 +27,7 @@ pub enum Wall {
 pub struct BackendConfig {
     /// The store.
     pub store: StoreSection,
-    /// What to do without a wall.
+    /// Whether it must have a wall.
     pub wall: Wall,
 }
 
@@ -86,10 +88,8 @@ pub(super) fn backend(table: &Table<'_>, folder: &Path) -> Option<BackendConfig>
         .require("kind", "kind = \"sqlite\"")
         .and_then(|value| value.choice(&[("sqlite", Kind::Sqlite), ("postgres", Kind::Postgres)]));
     let wall = table.get("wall");
-    let wall = match wall.as_ref().map(|value| value.choice(&[("warn", Wall::Warn), ("require", Wall::Require)])) {
-        Some(wall) => wall.unwrap_or_default(),
-        None => Wall::default(),
-    };
+    let walls = [("off", Wall::Off), ("warn", Wall::Warn), ("require", Wall::Require)];
+    let wall = wall.as_ref().and_then(|value| value.choice(&walls)).unwrap_or_default();
     let store = match kind {
         Some(Kind::Sqlite) => StoreSection::Sqlite(SqliteSection {
             threads: table

@@ -22,10 +22,23 @@ async fn an_allowed_statement_is_laid_open_whole() {
     assert_eq!(seen.touch.as_ref().unwrap().relations.len(), 2);
     assert!(matches!(seen.verdict, Some(Verdict::Allow { .. })));
     let rewritten = seen.sql.as_ref().unwrap();
-    assert!(rewritten.contains("mountgate_partial"), "{rewritten}");
-    assert!(!rewritten.contains("42"), "a claim is bound and never in the text: {rewritten}");
+    assert!(rewritten.contains("FROM \"temp\".\"orders_"), "{rewritten}");
+    assert!(!rewritten.contains("mountgate_partial"), "the wall's view masks: {rewritten}");
+    assert!(!rewritten.contains("= 42"), "a claim is bound and never in the text: {rewritten}");
     assert!(seen.binds.iter().any(|bind| bind == "claim `customer_id`, as integer"), "{:?}", seen.binds);
     assert_eq!(seen.limits.as_ref().unwrap().max_rows, Some(100));
+}
+
+#[tokio::test]
+async fn without_a_wall_the_text_masks() {
+    let shop = Shop::new();
+    shop.main("wall = \"off\"\n");
+    let seen = ask(&shop, "support", "support-bot", Some(42), "SELECT email FROM customers").await.unwrap();
+    let rewritten = seen.sql.as_ref().unwrap();
+    assert!(
+        rewritten.contains("mountgate_partial") && rewritten.contains("FROM \"main\".\"customers\""),
+        "{rewritten}"
+    );
 }
 
 #[tokio::test]

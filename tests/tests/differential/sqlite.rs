@@ -1,7 +1,10 @@
 //! SQLite.
 
-use mountgate_core::{Catalogue, RelationName, Value};
-use mountgate_driver::{SqliteConfig, Store, StoreConfig};
+use std::time::Duration;
+
+use mountgate_backend::wall::sqlite::SqliteWall;
+use mountgate_core::{Catalogue, Ceiling, RelationName, Value};
+use mountgate_driver::{Behind, Call, SqliteConfig, SqliteStore, Store, StoreConfig};
 use mountgate_sql::Dialect;
 use mountgate_tests::tpch;
 use rusqlite::{Connection, types};
@@ -40,6 +43,52 @@ pub(crate) fn run(connection: &Connection, sql: &str, values: &[Value]) -> rusql
     Ok(answer)
 }
 
+/// The same file behind the wall of a permissive mount, which hides nothing and must change nothing.
+struct Walled {
+    store: SqliteStore,
+    wall: SqliteWall,
+    ceiling: Ceiling,
+}
+
+impl Walled {
+    async fn new(path: &std::path::Path, ceiling: &Ceiling) -> Self {
+        let store = SqliteStore::open(SqliteConfig { walled: true, ..SqliteConfig::new(path) }).await.unwrap();
+        let mut draw = || SqliteStore::fresh_name().map_err(|error| error.detail);
+        let wall = SqliteWall::new(store.schema().unwrap(), ceiling, &mut draw, &|_, _| [0; 32]).unwrap();
+        let ceiling = wall.before(ceiling.clone());
+        Self { store, wall, ceiling }
+    }
+
+    async fn run(&self, case: &Case, direct: &Answer) -> Result<(), String> {
+        let read = rewrite(Dialect::Sqlite, &self.ceiling, case)?;
+        let with = |what: String| format!("behind the wall: {what}\n   as {}", read.sql());
+        let behind = Some(Behind::Sqlite(self.wall.call(read.claims(), false)));
+        let (values, timeout) = (read.values().to_vec(), Duration::from_secs(120));
+        let call = Call { sql: read.sql().clone(), values, timeout, behind };
+        let mut rows = self.store.stream(call).await.map_err(|error| with(format!("{error:?}")))?;
+        let columns = rows.columns().iter().map(|column| column.name.clone()).collect();
+        let mut ours = Answer { columns, rows: vec![] };
+        while let Some(batch) = rows.next().await.map_err(|error| with(format!("{error:?}")))? {
+            ours.rows.extend(batch.rows().map(|row| row.iter().map(cell).collect()));
+        }
+        difference(direct, &ours, case.ordered).map_or(Ok(()), |what| Err(with(what)))
+    }
+}
+
+/// As [`run`] tells a cell.
+fn cell(value: &Value) -> String {
+    let held = match value {
+        Value::Null => types::Value::Null,
+        Value::Boolean(truth) => i64::from(*truth).into(),
+        Value::Integer(number) => (*number).into(),
+        Value::Float(number) => return float(*number),
+        Value::Text(text) => text.clone().into(),
+        Value::Bytes(bytes) => bytes.clone().into(),
+        other => panic!("SQLite gives {other:?}"),
+    };
+    format!("{held:?}")
+}
+
 pub(crate) async fn catalogue(store: &Store, connection: &Connection) -> Catalogue {
     let mut statement = connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").unwrap();
     let names: Vec<String> = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
@@ -55,6 +104,7 @@ async fn differential(fill: impl FnOnce(&mut Connection), cases: Vec<Case>, limi
     fill(&mut connection);
     let store = Store::open(StoreConfig::Sqlite(SqliteConfig::new(&path))).await.unwrap();
     let ceiling = permissive(&catalogue(&store, &connection).await);
+    let walled = Walled::new(&path, &ceiling).await;
     let mut findings = vec![];
     for case in &cases {
         let direct = match run(&connection, &case.sql, &case.parameters) {
@@ -71,7 +121,8 @@ async fn differential(fill: impl FnOnce(&mut Connection), cases: Vec<Case>, limi
             if let Some(what) = difference(&direct, &ours, case.ordered) {
                 return Err(with(what));
             }
-            through_driver(&store, &read, &direct).await.map_err(with)
+            through_driver(&store, &read, &direct).await.map_err(with)?;
+            walled.run(case, &direct).await
         };
         if let Err(what) = outcome.await {
             findings.push((case.name.clone(), case.sql.clone(), what));

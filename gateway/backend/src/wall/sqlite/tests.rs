@@ -1,0 +1,162 @@
+use std::collections::BTreeMap;
+
+use mountgate_core::{
+    Catalogue, Ceiling, ClaimValue, ColumnInfo, ColumnName, ColumnType, DatePart, Filter, LimitKey, Limits, Mask,
+    RelationInfo, RelationName, Value, ceiling::RelationDeclaration,
+};
+
+use super::{SqliteWall, Texts};
+
+fn ceiling(columns: &[&str], masks: &[(&str, Mask)], filter: Option<Filter>) -> Ceiling {
+    let column = |name: &str, ty: ColumnType, loose: bool| ColumnInfo {
+        name: name.into(),
+        ty,
+        store_type: String::new(),
+        loose_equality: loose,
+    };
+    let store = RelationInfo {
+        schema: "main".into(),
+        name: "Odd \"name".into(),
+        columns: vec![
+            column("id", ColumnType::Integer, false),
+            column("name", ColumnType::Text, true),
+            column("born", ColumnType::Date, false),
+            column("paid", ColumnType::Float, false),
+            column("kind", ColumnType::Any, false),
+        ],
+        key: vec!["id".into()],
+    };
+    let declaration = RelationDeclaration {
+        columns: columns.iter().map(|name| ColumnName::from(*name)).collect(),
+        masks: masks.iter().map(|(name, mask)| (ColumnName::from(*name), mask.clone())).collect(),
+        lend: vec![],
+        filter,
+    };
+    let relation = RelationName::from("people");
+    let catalogue = Catalogue { relations: [(relation.clone(), store)].into() };
+    let declared = BTreeMap::from([(relation, declaration)]);
+    Ceiling::build(&declared, &catalogue, vec![], Limits::default(), LimitKey::Agent, None, None).unwrap()
+}
+
+/// The one view's text and what it says that it reads, with the constants.
+fn view(ceiling: &Ceiling) -> (String, Vec<String>, Vec<Value>) {
+    let mut texts = Texts { mask_key: &|_, _| [1; 32], claims: vec![], constants: vec![], keys: vec![] };
+    let relation = RelationName::from("people");
+    let view = texts.view("x1", &relation, ceiling.relation(&relation).unwrap(), false).unwrap();
+    let reads = view.reads.into_iter().flat_map(|(table, columns)| {
+        assert_eq!(table, "Odd \"name");
+        columns
+    });
+    (view.select, reads.collect(), texts.constants)
+}
+
+fn filter(text: &str) -> Option<Filter> {
+    Some(mountgate_sql::filter::parse(text).unwrap())
+}
+
+#[test]
+fn visible_columns_and_nothing_else() {
+    let (select, reads, _) = view(&ceiling(&["name", "id"], &[], None));
+    assert_eq!(select, r#"SELECT "b"."id" AS "id", "b"."name" AS "name" FROM "x1"."Odd ""name" AS "b""#);
+    assert_eq!(reads, ["id", "name"]);
+    let (select, reads, _) = view(&ceiling(&[], &[], filter("id = 1")));
+    assert!(select.starts_with(r#"SELECT NULL AS "mountgate" FROM"#), "{select}");
+    assert_eq!(reads, ["id"]);
+}
+
+#[test]
+fn masks() {
+    let masked = |column: &str, mask: Mask| {
+        let (select, reads, constants) = view(&ceiling(&[column], &[(column, mask)], None));
+        let value = select.split(" AS \"").next().unwrap().trim_start_matches("SELECT ").to_owned();
+        (value, reads.len(), constants)
+    };
+    let text = |text: &str| Value::Text(text.into());
+    let partial = Mask::Partial { first: 1, last: 2, fill: "'".into() };
+    for (column, mask, value, reads, constants) in [
+        ("name", Mask::Null, "CAST(NULL AS TEXT)", 0, vec![]),
+        ("name", Mask::Fixed(text("x")), "CAST(mountgate_wall_value(0) AS TEXT)", 0, vec![text("x")]),
+        (
+            "name",
+            partial,
+            "CAST(mountgate_partial(\"b\".\"name\", 1, 2, mountgate_wall_value(0)) AS TEXT)",
+            1,
+            vec![text("'")],
+        ),
+        ("name", Mask::Hash, "CAST(mountgate_wall_hash(0, \"b\".\"name\") AS TEXT)", 1, vec![]),
+        (
+            "born",
+            Mask::Truncate(DatePart::Year),
+            "mountgate_truncate(\"b\".\"born\", mountgate_wall_value(0))",
+            1,
+            vec![text("year")],
+        ),
+        ("paid", Mask::Round { digits: 1 }, "CAST(round(\"b\".\"paid\", 1) AS REAL)", 1, vec![]),
+        ("id", Mask::Bucket { width: 10 }, "CAST(mountgate_bucket(\"b\".\"id\", 10) AS INTEGER)", 1, vec![]),
+    ] {
+        assert_eq!(masked(column, mask.clone()), (value.to_owned(), reads, constants), "{mask:?}");
+    }
+}
+
+#[test]
+fn filters_hold_no_value_and_compare_bytewise() {
+    let (select, reads, constants) = view(&ceiling(
+        &["id"],
+        &[],
+        filter(
+            "name = claim.name AND (born > '2020-01-01' OR NOT id IN (1, 2)) AND kind IN (claim.kinds) AND paid IS NULL",
+        ),
+    ));
+    let wanted = r#" WHERE (("b"."name" COLLATE BINARY = mountgate_wall_claim(0)) AND (("b"."born" COLLATE BINARY > mountgate_wall_value(0)) OR (NOT ("b"."id" IN (mountgate_wall_value(1), mountgate_wall_value(2))))) AND ("b"."kind" COLLATE BINARY IN (SELECT "j"."value" FROM json_each(mountgate_wall_claim(1)) AS "j")) AND ("b"."paid" IS NULL))"#;
+    assert!(select.ends_with(wanted), "{select}");
+    assert_eq!(reads, ["born", "id", "kind", "name", "paid"]);
+    assert_eq!(constants.len(), 3);
+}
+
+#[test]
+fn claims_that_are_missing_or_mistyped_are_null() {
+    let mut names = 0;
+    let mut draw = || {
+        names += 1;
+        Ok(format!("n{names}"))
+    };
+    let ceiling = ceiling(&["id"], &[], filter("name = claim.name AND id IN (claim.ids)"));
+    let wall = SqliteWall::new("x1", &ceiling, &mut draw, &|_, _| [1; 32]).unwrap();
+    let call = |claims: &[(&str, ClaimValue)]| {
+        let claims: Vec<_> = claims.iter().map(|(name, value)| ((*name).into(), value.clone())).collect();
+        wall.call(&claims, false).claims
+    };
+    let (name, text) = ("name", |text: &str| ClaimValue::Text(text.into()));
+    assert_eq!(call(&[]), [Value::Null, Value::Null]);
+    let ids = ClaimValue::Integers(vec![1, 2]);
+    assert_eq!(call(&[("ids", ids.clone()), (name, text("a"))])[1], Value::Json("[1,2]".into()));
+    assert_eq!(call(&[("ids", ClaimValue::Integer(7))])[1], Value::Json("[7]".into()));
+    assert_eq!(call(&[("ids", text("1")), (name, ids)]), [Value::Null, Value::Null]);
+    assert_eq!(call(&[(name, text("\"]'"))])[0], Value::Text("\"]'".into()));
+    assert_eq!(call(&[(name, ClaimValue::Integer(1))])[0], Value::Null);
+    let behind = wall.before(ceiling);
+    assert_eq!(behind.relation(&"people".into()).unwrap().wall.as_ref().unwrap().name, "Odd \"name_n1");
+}
+
+#[test]
+fn lent_columns_are_in_a_view_of_their_own() {
+    let mut ceiling = ceiling(&["id"], &[], filter("kind = 'x'"));
+    let mut names = 0;
+    let mut draw = || {
+        names += 1;
+        Ok(format!("n{names}"))
+    };
+    let relation = RelationName::from("people");
+    let mut lent = ceiling.relation(&relation).unwrap().clone();
+    lent.lent = vec![mountgate_core::LentColumn { name: "paid".into(), ty: ColumnType::Float }];
+    let mut texts = Texts { mask_key: &|_, _| [1; 32], claims: vec![], constants: vec![], keys: vec![] };
+    let view = texts.view("x1", &relation, &lent, true).unwrap();
+    let columns = r#"SELECT "b"."id" AS "id", "b"."paid" AS "paid" FROM"#;
+    assert!(view.lending && view.select.starts_with(columns) && view.select.contains(" WHERE "), "{}", view.select);
+    let view = texts.view("x1", &relation, &lent, false).unwrap();
+    assert!(!view.lending && !view.select.contains("paid") && !view.reads.values().any(|reads| reads.contains("paid")));
+    // Without one, there is one view.
+    ceiling = SqliteWall::new("x1", &ceiling, &mut draw, &|_, _| [1; 32]).unwrap().before(ceiling);
+    let walled = ceiling.relation(&relation).unwrap().wall.as_ref().unwrap();
+    assert_eq!(walled.name, walled.lending);
+}
