@@ -215,7 +215,7 @@ state = "state"                 # keys, identities and the ledger; for this user
 kind = "sqlite"
 path = "shop.db"
 # threads = 8
-# wall = "require"              # refuse to serve while the backend has no wall of its own
+# wall = "require"              # refuse to serve without a wall in the store itself; "off" takes it down (docs/wall.md)
 
 # [backends.warehouse]
 # kind     = "postgres"

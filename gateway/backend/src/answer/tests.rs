@@ -137,8 +137,11 @@ async fn a_whole_answer_pays_for_what_left() {
     let bench = Bench::new(Some(500), Some(50_000)).await;
     let mut answer = bench.begin(NUMBERS, &[Value::Integer(300)]).await.unwrap();
     assert_eq!(bench.left(), (Some(500), Some(50_000)), "the caps are reserved while it runs");
-    let first = answer.next().await.unwrap().unwrap();
-    let rows: Vec<_> = first.rows().take(2).collect();
+    // A first row that took long comes alone.
+    let mut rows: Vec<Vec<Value>> = Vec::new();
+    while rows.len() < 2 {
+        rows.extend(answer.next().await.unwrap().unwrap().rows().map(<[Value]>::to_vec));
+    }
     assert_eq!(rows[0], [Value::Integer(1), Value::Boolean(false)]);
     assert_eq!(rows[1], [Value::Integer(2), Value::Boolean(true)]);
     drain(&mut answer).await.unwrap();
