@@ -52,6 +52,19 @@ impl Fixture {
     /// # Errors
     /// Where the configuration does not load, with every mistake.
     pub async fn with(data: &str, mount: &str, main: &str) -> anyhow::Result<Self> {
+        Self::over(data, mount, "", main).await
+    }
+
+    /// The same without the wall in the store: the rewrite alone.
+    ///
+    /// # Errors
+    /// As [`Fixture::with`].
+    pub async fn unwalled(data: &str, mount: &str, main: &str) -> anyhow::Result<Self> {
+        Self::over(data, mount, "wall = \"off\"\n", main).await
+    }
+
+    /// `backend` is added to the backend's section.
+    async fn over(data: &str, mount: &str, backend: &str, main: &str) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let database = folder.path().join("shop.db");
         rusqlite::Connection::open(&database)?.execute_batch(data)?;
@@ -61,7 +74,7 @@ impl Fixture {
         std::fs::write(
             &path,
             format!(
-                "[backends.shop]\nkind = \"sqlite\"\npath = {:?}\n\n[gate]\nrequests = \"100_000/second\"\n{main}",
+                "[backends.shop]\nkind = \"sqlite\"\npath = {:?}\n{backend}\n[gate]\nrequests = \"100_000/second\"\n{main}",
                 database.display().to_string()
             ),
         )?;

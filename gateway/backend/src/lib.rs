@@ -51,7 +51,7 @@ impl Backend {
         let named = |wall| Self { name: self.name.clone(), store: self.store.clone(), wall };
         let Some((store, schema)) = self.sqlite() else { return Ok((named(None), ceiling)) };
         let mut draw = || SqliteStore::fresh_name().map_err(|error| error.detail);
-        let wall = SqliteWall::new(schema, &ceiling, &mut draw, mask_key);
+        let wall = SqliteWall::new(schema, &store.views().await?, &ceiling, &mut draw, mask_key);
         let wall = wall.map_err(|why| StoreError::new(Class::Refused, why))?;
         store.try_wall(Arc::clone(wall.views())).await?;
         let ceiling = wall.before(ceiling);

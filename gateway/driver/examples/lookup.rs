@@ -8,8 +8,8 @@ use std::{
 
 use mountgate_core::Value;
 use mountgate_driver::{
-    Behind, BehindSqlite, Call, PostgresConfig, SqliteConfig, SqliteStore, SqliteWall, Store, StoreConfig, StoreError,
-    Transactions, WalledView,
+    Behind, BehindSqlite, Call, PostgresConfig, Shown, SqliteConfig, SqliteStore, SqliteWall, Store, StoreConfig,
+    StoreError, Transactions, WalledView,
 };
 
 const SET_UP: &str = "CREATE TABLE lookup_t (id INTEGER PRIMARY KEY, name TEXT, status TEXT, total INTEGER)";
@@ -60,12 +60,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 fn wall(schema: &str) -> Result<(String, Behind), StoreError> {
     let name = SqliteStore::fresh_name()?;
     let view = WalledView {
-        select: format!(
+        columns: vec![],
+        select: Some(format!(
             "SELECT b.id AS id, b.name AS name, b.total AS total FROM \"{schema}\".lookup_t AS b \
              WHERE b.status COLLATE BINARY = mountgate_wall_claim(0)"
-        ),
+        )),
         reads: [("lookup_t".to_owned(), ["id", "name", "total", "status"].map(str::to_owned).into())].into(),
-        lending: false,
+        shown: Shown::Everyone,
+        calls: true,
     };
     let wall = Arc::new(SqliteWall::new([(name.clone(), view)].into(), vec![], &[]));
     Ok((name, Behind::Sqlite(BehindSqlite { wall, claims: vec![Value::Text("open".into())], lends: false })))

@@ -20,7 +20,7 @@ use mountgate_core::{Catalogue, RelationName, Value};
 pub use error::{Class, StoreError};
 pub use postgres::{PostgresConfig, PostgresStore, Transactions};
 pub use rows::{Batch, RowColumn, Rows};
-pub use sqlite::{BehindSqlite, SqliteConfig, SqliteStore, SqliteWall, WalledView};
+pub use sqlite::{BehindSqlite, FileView, Shown, SqliteConfig, SqliteStore, SqliteWall, WalledView};
 
 /// Which store to open, and how.
 #[derive(Clone, Debug)]

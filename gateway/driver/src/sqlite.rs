@@ -12,6 +12,7 @@ mod wall;
 mod worker;
 
 use std::{
+    collections::BTreeMap,
     path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
@@ -27,7 +28,10 @@ use crate::{
     rows::Source,
 };
 
-pub use self::wall::{BehindSqlite, SqliteWall, WalledView};
+pub use self::{
+    catalogue::FileView,
+    wall::{BehindSqlite, Shown, SqliteWall, WalledView},
+};
 
 /// How to open a SQLite file.
 #[derive(Clone, Debug)]
@@ -175,7 +179,8 @@ impl SqliteStore {
             let connection::Guarded { connection, guard, mut walls } =
                 connection::open(&config, Some(&schema), &Arc::default())?;
             walls.stand(&connection, &guard, &wall).map_err(|e| failed(&e))?;
-            for name in wall.names() {
+            // Those that views alone may read are tried with the views that read them.
+            for (name, _, _) in wall.made().filter(|(_, view, _)| view.shown != Shown::Views) {
                 guard.begin(BehindSqlite { wall: Arc::clone(&wall), claims: Vec::new(), lends: true });
                 let tried = connection.prepare(&format!("SELECT * FROM temp.{}", wall::quoted(name)));
                 tried.map(drop).map_err(|e| failed(&e))?;
@@ -184,6 +189,19 @@ impl SqliteStore {
                 }
             }
             Ok(())
+        })
+        .await
+    }
+
+    /// The views of the file that can be read, by name in lower case.
+    ///
+    /// # Errors
+    /// Where the file can't be read.
+    pub async fn views(&self) -> Result<BTreeMap<String, FileView>, StoreError> {
+        let path = self.inner.config.path.clone();
+        blocking(move || {
+            let mut connection = connection::open_plain(&path)?;
+            catalogue::views(&mut connection).map_err(|e| failed(&e))
         })
         .await
     }

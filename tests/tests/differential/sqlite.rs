@@ -54,7 +54,11 @@ impl Walled {
     async fn new(path: &std::path::Path, ceiling: &Ceiling) -> Self {
         let store = SqliteStore::open(SqliteConfig { walled: true, ..SqliteConfig::new(path) }).await.unwrap();
         let mut draw = || SqliteStore::fresh_name().map_err(|error| error.detail);
-        let wall = SqliteWall::new(store.schema().unwrap(), ceiling, &mut draw, &|_, _| [0; 32]).unwrap();
+        let wall =
+            SqliteWall::new(store.schema().unwrap(), &store.views().await.unwrap(), ceiling, &mut draw, &|_, _| {
+                [0; 32]
+            })
+            .unwrap();
         let ceiling = wall.before(ceiling.clone());
         Self { store, wall, ceiling }
     }

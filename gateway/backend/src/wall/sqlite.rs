@@ -7,6 +7,7 @@
 
 mod filter;
 mod mask;
+mod view;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,7 +17,9 @@ use std::{
 use mountgate_core::{
     Ceiling, ClaimName, ClaimValue, ColumnName, ColumnType, RelationCeiling, RelationName, Value, Walled,
 };
-use mountgate_driver::{BehindSqlite, WalledView};
+use mountgate_driver::{BehindSqlite, FileView, Shown, WalledView};
+
+use self::view::Views;
 
 /// A mount's wall, for every call of one generation.
 #[derive(Clone, Debug)]
@@ -37,7 +40,7 @@ struct Slot {
 }
 
 impl SqliteWall {
-    /// The wall of that ceiling, over a file whose schema is named so. `draw` makes a name that nobody can guess;
+    /// The wall of that ceiling, over a file whose schema is named so and that has these views. `draw` makes a name that nobody can guess;
     /// `mask_key` gives the key of a column's hash mask: the one that the rewriter would use, so that hashes stay the
     /// same when a wall is built.
     ///
@@ -45,20 +48,27 @@ impl SqliteWall {
     /// A sentence, where the ceiling holds what has no form in SQLite, or `draw` failed.
     pub fn new(
         schema: &str,
+        file_views: &BTreeMap<String, FileView>,
         ceiling: &Ceiling,
         draw: &mut dyn FnMut() -> Result<String, String>,
         mask_key: &dyn Fn(&RelationName, &ColumnName) -> [u8; 32],
     ) -> Result<Self, String> {
         let mut texts = Texts { mask_key, claims: Vec::new(), constants: Vec::new(), keys: Vec::new() };
         let (mut views, mut walled) = (BTreeMap::new(), BTreeMap::new());
+        let mut again = Views { schema, file: file_views, made: BTreeMap::new() };
         for (relation, shown) in ceiling.relations() {
             // The table's own name in front is for the operator, who reads it in `explain`.
-            let mut named = || Ok::<_, String>(format!("{}_{}", shown.store.name, draw()?));
+            let table = shown.store.name.as_str();
+            let from = match again.again(table, draw, &mut views)? {
+                Some(view) => From::View(view),
+                None => From::Table(schema, table),
+            };
+            let mut named = || Ok::<_, String>(format!("{table}_{}", draw()?));
             let name = named()?;
-            views.insert(name.clone(), texts.view(schema, relation, shown, false)?);
+            views.insert(name.clone(), texts.view(&from, relation, shown, false)?);
             let lending = if shown.lent.is_empty() { name.clone() } else { named()? };
             if lending != name {
-                views.insert(lending.clone(), texts.view(schema, relation, shown, true)?);
+                views.insert(lending.clone(), texts.view(&from, relation, shown, true)?);
             }
             walled.insert(relation.clone(), Walled { schema: "temp".into(), name, lending });
         }
@@ -107,6 +117,14 @@ fn json(claim: &ClaimValue) -> String {
     .to_string()
 }
 
+/// What a relation's view is made over.
+enum From<'t> {
+    /// A table of the file, in the schema.
+    Table(&'t str, &'t str),
+    /// A view of the file, made again in the wall.
+    View(String),
+}
+
 /// The texts of a wall's views, and what they count.
 struct Texts<'k> {
     mask_key: &'k dyn Fn(&RelationName, &ColumnName) -> [u8; 32],
@@ -119,7 +137,7 @@ impl Texts<'_> {
     /// `lending`: with the columns that policies may filter by, as the table has them.
     fn view(
         &mut self,
-        schema: &str,
+        from: &From<'_>,
         relation: &RelationName,
         shown: &RelationCeiling,
         lending: bool,
@@ -137,18 +155,26 @@ impl Texts<'_> {
         if columns.is_empty() {
             columns.push("NULL AS \"mountgate\"".to_owned());
         }
-        let mut select = format!(
-            "SELECT {} FROM {}.{} AS \"b\"",
-            columns.join(", "),
-            quoted(schema),
-            quoted(shown.store.name.as_str())
-        );
+        let source = match from {
+            From::Table(schema, table) => format!("{}.{}", quoted(schema), quoted(table)),
+            From::View(view) => format!("\"temp\".{}", quoted(view)),
+        };
+        let mut select = format!("SELECT {} FROM {source} AS \"b\"", columns.join(", "));
         if let Some(filter) = &shown.filter {
             select.push_str(" WHERE ");
             select.push_str(&self.filter(filter, shown)?);
             reads.extend(filter.columns().map(|column| column.as_str().to_owned()));
         }
-        Ok(WalledView { select, reads: [(shown.store.name.clone(), reads)].into(), lending })
+        Ok(WalledView {
+            columns: vec![],
+            select: Some(select),
+            reads: match from {
+                From::Table(_, table) => [((*table).to_owned(), reads)].into(),
+                From::View(_) => BTreeMap::new(),
+            },
+            shown: if lending { Shown::Lenders } else { Shown::Everyone },
+            calls: true,
+        })
     }
 
     /// A constant of the views.

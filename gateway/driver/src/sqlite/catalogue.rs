@@ -1,7 +1,16 @@
 //! What a SQLite file says of its tables and views.
 
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
 use mountgate_core::{Catalogue, ColumnInfo, ColumnName, RelationInfo, RelationName};
-use rusqlite::{Connection, OptionalExtension};
+use parking_lot::Mutex;
+use rusqlite::{
+    Connection, OptionalExtension,
+    hooks::{AuthAction, AuthContext, Authorization},
+};
 
 use super::types;
 
@@ -73,4 +82,52 @@ fn relation_in_main(connection: &Connection, name: &str) -> rusqlite::Result<Opt
 fn is_binary(connection: &Connection, table: &str, column: &str) -> rusqlite::Result<bool> {
     let (_, collation, ..) = connection.column_metadata(Some("main"), table, column)?;
     Ok(collation.is_none_or(|name| name.to_bytes().eq_ignore_ascii_case(b"BINARY")))
+}
+
+/// A view of the file.
+#[derive(Clone, Debug)]
+pub struct FileView {
+    /// The statement that made it.
+    pub sql: String,
+    /// Its columns.
+    pub columns: Vec<String>,
+    /// The tables and views that its own text reads, and their columns, as SQLite tells them.
+    pub reads: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// The views that can be read, by name in lower case.
+pub(super) fn views(connection: &mut Connection) -> rusqlite::Result<BTreeMap<String, FileView>> {
+    let found: Vec<(String, String)> = connection
+        .prepare("SELECT name, sql FROM main.sqlite_schema WHERE type = 'view' AND sql IS NOT NULL")?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<Result<_, _>>()?;
+    let names: BTreeSet<String> = found.iter().map(|(name, _)| name.to_lowercase()).collect();
+    let mut views = BTreeMap::new();
+    for (name, sql) in found {
+        let reads: Arc<Mutex<BTreeMap<String, BTreeSet<String>>>> = Arc::default();
+        let (told, own, names) = (Arc::clone(&reads), name.to_lowercase(), names.clone());
+        connection.authorizer(Some(move |context: AuthContext<'_>| {
+            if let AuthAction::Read { table_name, column_name } = context.action {
+                // What a view within this one reads is that one's.
+                let within = context.accessor.map(str::to_lowercase).filter(|accessor| *accessor != own);
+                if within.is_none_or(|accessor| !names.contains(&accessor)) {
+                    let mut told = told.lock();
+                    let columns = told.entry(table_name.to_owned()).or_default();
+                    columns.extend((!column_name.is_empty()).then(|| column_name.to_owned()));
+                }
+            }
+            Authorization::Allow
+        }))?;
+        let quoted = super::wall::quoted(&name);
+        let columns = connection
+            .prepare(&format!("SELECT * FROM main.{quoted}"))
+            .map(|statement| statement.column_names().map(str::to_owned).collect::<Vec<_>>());
+        // One that can't be read can't be shown either.
+        let Ok(columns) = columns else { continue };
+        let mut reads = std::mem::take(&mut *reads.lock());
+        reads.retain(|table, _| !table.eq_ignore_ascii_case(&name));
+        views.insert(name.to_lowercase(), FileView { sql, columns, reads });
+    }
+    connection.authorizer(None::<fn(AuthContext<'_>) -> Authorization>)?;
+    Ok(views)
 }

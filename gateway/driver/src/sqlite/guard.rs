@@ -144,7 +144,7 @@ impl Guard {
             // What is read under a name: one of the wall's views, or a CTE.
             AuthAction::Select => match context.accessor {
                 None => true,
-                Some(view) if wall.has_view(view) => wall.shows(view, behind.lends),
+                Some(view) if wall.has_view(view) => wall.shows(view, behind.lends, true),
                 Some(name) => cte(name),
             },
             AuthAction::Read { table_name: table, column_name: column } => match context.database_name {
@@ -154,11 +154,15 @@ impl Guard {
                     Some(view) => wall.may_read(view, table, column),
                     None => false,
                 },
-                Some("temp") => wall.shows(table, behind.lends),
+                // Merged into the statement, one view's read of another is told without either.
+                Some("temp") => {
+                    let by_a_view = column.is_empty() || context.accessor.is_some_and(|view| wall.has_view(view));
+                    wall.shows(table, behind.lends, by_a_view)
+                }
                 Some("main") => MODULES.contains(&table),
                 Some(_) => false,
                 None if !column.is_empty() => false,
-                None if wall.has_view(table) => wall.shows(table, behind.lends),
+                None if wall.has_view(table) => wall.shows(table, behind.lends, true),
                 None if MODULES.contains(&table) => true,
                 None => cte(table),
             },

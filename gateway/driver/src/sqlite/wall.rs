@@ -26,17 +26,33 @@ const VIEWS: usize = 1024;
 /// Ids are never used again within the process.
 static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 
-/// A view of a wall.
+/// A view of a wall; or a CTE within the text of one, for SQLite tells both as the one who reads.
 #[derive(Clone)]
 pub struct WalledView {
-    /// Its text after `AS`. Tables are named by [`crate::SqliteStore::schema`]; a claim is `mountgate_wall_claim(n)`, a
-    /// constant `mountgate_wall_value(n)`, a keyed hash `mountgate_wall_hash(n, x)`, each counted from 0.
-    pub select: String,
+    /// Its columns' names, where its text does not name them.
+    pub columns: Vec<String>,
+    /// Its text after `AS`; `None` for a CTE. Tables are named by [`crate::SqliteStore::schema`]; a claim is
+    /// `mountgate_wall_claim(n)`, a constant `mountgate_wall_value(n)`, a keyed hash `mountgate_wall_hash(n, x)`, each
+    /// counted from 0.
+    pub select: Option<String>,
     /// The tables of the file that it reads, with their columns, spelt as the file spells them: it can read nothing
     /// else, whatever its text says.
     pub reads: BTreeMap<String, BTreeSet<String>>,
-    /// Whether it shows lent columns, which only calls that [lend](BehindSqlite::lends) may read.
-    pub lending: bool,
+    /// Who may read it.
+    pub shown: Shown,
+    /// Whether it is given claims, constants and keys.
+    pub calls: bool,
+}
+
+/// Who may read a view of a wall.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// Every call of the mount.
+    Everyone,
+    /// Calls that [lend](BehindSqlite::lends): it shows lent columns.
+    Lenders,
+    /// The wall's other views alone: it shows what they mask and filter.
+    Views,
 }
 
 /// What the calls of one mount, in one generation, may see of a SQLite file.
@@ -77,15 +93,18 @@ impl SqliteWall {
         self.views.contains_key(name)
     }
 
-    /// Whether a statement may read from the view of that name.
-    pub(super) fn shows(&self, name: &str, lends: bool) -> bool {
-        self.views.get(name).is_some_and(|view| lends || !view.lending)
+    /// Whether the view of that name may be read, by a statement that lends or by another view.
+    pub(super) fn shows(&self, name: &str, lends: bool, by_a_view: bool) -> bool {
+        self.views.get(name).is_some_and(|view| match view.shown {
+            Shown::Everyone => true,
+            Shown::Lenders => lends,
+            Shown::Views => by_a_view,
+        })
     }
 
-    /// Whether the view of that name reads the file itself, and so may be given claims and keys. A view over views may
-    /// bear a name that a CTE can bear too.
+    /// Whether the view of that name is given claims and keys. A name that a statement can guess is that of none.
     pub(super) fn may_call(&self, view: &str) -> bool {
-        self.views.get(view).is_some_and(|view| !view.reads.is_empty())
+        self.views.get(view).is_some_and(|view| view.calls)
     }
 
     /// Whether any of its views reads the table.
@@ -107,8 +126,9 @@ impl SqliteWall {
         self.keys.get(at)?.as_ref()
     }
 
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.views.keys().map(String::as_str)
+    /// The views that there are, by name; CTEs are none.
+    pub(super) fn made(&self) -> impl Iterator<Item = (&str, &WalledView, &str)> {
+        self.views.iter().filter_map(|(name, view)| Some((name.as_str(), view, view.select.as_deref()?)))
     }
 }
 
@@ -163,13 +183,15 @@ impl Walls {
             for name in &gone {
                 connection.execute_batch(&format!("DROP VIEW temp.{}", quoted(name)))?;
             }
-            for (name, view) in &wall.views {
-                connection.execute_batch(&format!("CREATE TEMP VIEW {} AS {}", quoted(name), view.select))?;
+            for (name, view, select) in wall.made() {
+                let columns: Vec<String> = view.columns.iter().map(|column| quoted(column)).collect();
+                let columns = if columns.is_empty() { String::new() } else { format!("({})", columns.join(", ")) };
+                connection.execute_batch(&format!("CREATE TEMP VIEW {}{columns} AS {select}", quoted(name)))?;
             }
             connection.execute_batch("COMMIT")?;
             connection.pragma_update(None, "query_only", true)
         })?;
-        let views = wall.names().map(str::to_owned).collect();
+        let views = wall.made().map(|(name, _, _)| name.to_owned()).collect();
         self.made.push(Made { id: wall.id, wall: Arc::downgrade(wall), views });
         Ok(())
     }

@@ -5,7 +5,9 @@ use mountgate_core::{
     RelationInfo, RelationName, Value, ceiling::RelationDeclaration,
 };
 
-use super::{SqliteWall, Texts};
+use mountgate_driver::{FileView, Shown};
+
+use super::{From, SqliteWall, Texts, view::Views};
 
 fn ceiling(columns: &[&str], masks: &[(&str, Mask)], filter: Option<Filter>) -> Ceiling {
     let column = |name: &str, ty: ColumnType, loose: bool| ColumnInfo {
@@ -38,16 +40,18 @@ fn ceiling(columns: &[&str], masks: &[(&str, Mask)], filter: Option<Filter>) -> 
     Ceiling::build(&declared, &catalogue, vec![], Limits::default(), LimitKey::Agent, None, None).unwrap()
 }
 
+const FROM: From<'static> = From::Table("x1", "Odd \"name");
+
 /// The one view's text and what it says that it reads, with the constants.
 fn view(ceiling: &Ceiling) -> (String, Vec<String>, Vec<Value>) {
     let mut texts = Texts { mask_key: &|_, _| [1; 32], claims: vec![], constants: vec![], keys: vec![] };
     let relation = RelationName::from("people");
-    let view = texts.view("x1", &relation, ceiling.relation(&relation).unwrap(), false).unwrap();
+    let view = texts.view(&FROM, &relation, ceiling.relation(&relation).unwrap(), false).unwrap();
     let reads = view.reads.into_iter().flat_map(|(table, columns)| {
         assert_eq!(table, "Odd \"name");
         columns
     });
-    (view.select, reads.collect(), texts.constants)
+    (view.select.unwrap(), reads.collect(), texts.constants)
 }
 
 fn filter(text: &str) -> Option<Filter> {
@@ -121,7 +125,7 @@ fn claims_that_are_missing_or_mistyped_are_null() {
         Ok(format!("n{names}"))
     };
     let ceiling = ceiling(&["id"], &[], filter("name = claim.name AND id IN (claim.ids)"));
-    let wall = SqliteWall::new("x1", &ceiling, &mut draw, &|_, _| [1; 32]).unwrap();
+    let wall = SqliteWall::new("x1", &BTreeMap::new(), &ceiling, &mut draw, &|_, _| [1; 32]).unwrap();
     let call = |claims: &[(&str, ClaimValue)]| {
         let claims: Vec<_> = claims.iter().map(|(name, value)| ((*name).into(), value.clone())).collect();
         wall.call(&claims, false).claims
@@ -150,13 +154,79 @@ fn lent_columns_are_in_a_view_of_their_own() {
     let mut lent = ceiling.relation(&relation).unwrap().clone();
     lent.lent = vec![mountgate_core::LentColumn { name: "paid".into(), ty: ColumnType::Float }];
     let mut texts = Texts { mask_key: &|_, _| [1; 32], claims: vec![], constants: vec![], keys: vec![] };
-    let view = texts.view("x1", &relation, &lent, true).unwrap();
+    let view = texts.view(&FROM, &relation, &lent, true).unwrap();
     let columns = r#"SELECT "b"."id" AS "id", "b"."paid" AS "paid" FROM"#;
-    assert!(view.lending && view.select.starts_with(columns) && view.select.contains(" WHERE "), "{}", view.select);
-    let view = texts.view("x1", &relation, &lent, false).unwrap();
-    assert!(!view.lending && !view.select.contains("paid") && !view.reads.values().any(|reads| reads.contains("paid")));
+    let select = view.select.unwrap();
+    assert!(view.shown == Shown::Lenders && select.starts_with(columns) && select.contains(" WHERE "), "{select}");
+    let view = texts.view(&FROM, &relation, &lent, false).unwrap();
+    assert!(view.shown == Shown::Everyone && !view.select.unwrap().contains("paid"));
+    assert!(!view.reads.values().any(|reads| reads.contains("paid")));
     // Without one, there is one view.
-    ceiling = SqliteWall::new("x1", &ceiling, &mut draw, &|_, _| [1; 32]).unwrap().before(ceiling);
+    ceiling = SqliteWall::new("x1", &BTreeMap::new(), &ceiling, &mut draw, &|_, _| [1; 32]).unwrap().before(ceiling);
     let walled = ceiling.relation(&relation).unwrap().wall.as_ref().unwrap();
     assert_eq!(walled.name, walled.lending);
+}
+
+/// The texts that the view `v` of the file becomes, by name; or why it becomes none.
+fn again(sql: &str, reads: &[&str], others: &[(&str, &str, &[&str])]) -> Result<Vec<(String, String)>, String> {
+    let view = |sql: &str, reads: &[&str]| FileView {
+        sql: sql.to_owned(),
+        columns: vec!["c".into()],
+        reads: reads.iter().map(|table| ((*table).to_owned(), ["a".to_owned()].into())).collect(),
+    };
+    let mut file: BTreeMap<String, FileView> =
+        others.iter().map(|(name, sql, reads)| ((*name).to_owned(), view(sql, reads))).collect();
+    file.insert("v".into(), view(sql, reads));
+    let (mut drawn, mut views) = (0, BTreeMap::new());
+    let mut draw = || {
+        drawn += 1;
+        Ok(format!("n{drawn}"))
+    };
+    let mut again = Views { schema: "x1", file: &file, made: BTreeMap::new() };
+    again.again("V", &mut draw, &mut views)?.unwrap();
+    assert!(views.values().all(|view| view.shown == Shown::Views && !view.calls));
+    Ok(views.into_iter().map(|(name, view)| (name, view.select.unwrap_or_default().trim().to_owned())).collect())
+}
+
+#[test]
+fn views_of_the_file_are_made_again_under_names_of_the_walls() {
+    let one = |sql: &str, reads: &[&str]| again(sql, reads, &[]).unwrap().pop().unwrap().1;
+    assert_eq!(
+        one("CREATE VIEW v AS SELECT T.a -- T\n FROM T WHERE 't' <> a", &["t"]),
+        "SELECT T.a -- T\n FROM \"x1\".\"t\" AS \"T\" WHERE 't' <> a"
+    );
+    assert_eq!(
+        one("CREATE VIEW v(\"as\") AS SELECT a FROM main.t AS x, \"t\" JOIN [t] AS z", &["t"]),
+        "SELECT a FROM \"x1\".\"t\" AS x, \"x1\".\"t\" AS \"t\" JOIN \"x1\".\"t\" AS z"
+    );
+    assert_eq!(
+        one(
+            "CREATE VIEW v AS SELECT (SELECT max(a) FROM t), 1 FROM json_each('[1]') WHERE a IN (SELECT a FROM t u)",
+            &["t"]
+        ),
+        "SELECT (SELECT max(a) FROM \"x1\".\"t\" AS \"t\"), 1 FROM json_each('[1]') WHERE a IN (SELECT a FROM \"x1\".\"t\" u)"
+    );
+    let made = again("CREATE VIEW v AS WITH c AS (SELECT a FROM t) SELECT c.a FROM c, C AS d", &["t"], &[]).unwrap();
+    let text = "WITH \"n1\" AS (SELECT a FROM \"x1\".\"t\" AS \"t\") SELECT c.a FROM \"n1\" AS \"c\", \"n1\" AS d";
+    assert_eq!(made, [("V_n2".to_owned(), text.to_owned()), ("n1".to_owned(), String::new())]);
+    let inner = ("w", "CREATE VIEW w AS SELECT a FROM t", ["t"].as_slice());
+    let made = again("CREATE VIEW v AS SELECT w.a FROM W, t", &["w", "t"], &[inner]).unwrap();
+    let outer = "SELECT w.a FROM \"temp\".\"W_n1\" AS \"W\", \"x1\".\"t\" AS \"t\"";
+    let inner = "SELECT a FROM \"x1\".\"t\" AS \"t\"";
+    assert_eq!(made, [("V_n2".to_owned(), outer.to_owned()), ("W_n1".to_owned(), inner.to_owned())]);
+}
+
+#[test]
+fn a_view_that_can_not_be_followed_is_refused() {
+    for sql in [
+        "CREATE VIEW v AS SELECT a FROM other.t",
+        "CREATE VIEW v AS SELECT a FROM nosuch",
+        "CREATE VIEW v AS SELECT a FROM v",
+        "CREATE VIEW v AS SELECT a FROM t WHERE a IN t",
+        "CREATE VIEW v AS WITH t AS (SELECT 1 AS a) SELECT a FROM t",
+        "CREATE VIEW v AS WITH c AS (SELECT 1 AS a) SELECT a FROM c, (WITH c AS (SELECT 2 AS a) SELECT a FROM c), t",
+        "CREATE VIEW v AS nonsense",
+    ] {
+        assert!(again(sql, &["t"], &[]).is_err(), "{sql}");
+    }
 }

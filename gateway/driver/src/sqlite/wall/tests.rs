@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use mountgate_core::Value;
 
-use super::{BehindSqlite, SqliteWall, WalledView, random_name};
+use super::{BehindSqlite, Shown, SqliteWall, WalledView, random_name};
 use crate::{Behind, Call, Class, SqliteConfig, SqliteStore, StoreError};
 
 const SHOP: &str = "
@@ -34,6 +34,11 @@ struct World {
 
 fn reads(table: &str, columns: &[&str]) -> BTreeMap<String, std::collections::BTreeSet<String>> {
     [(table.to_owned(), columns.iter().map(|column| (*column).to_owned()).collect())].into()
+}
+
+fn view(select: String, reads: BTreeMap<String, std::collections::BTreeSet<String>>) -> WalledView {
+    let calls = !reads.is_empty();
+    WalledView { columns: vec![], select: Some(select), reads, shown: Shown::Everyone, calls }
 }
 
 impl World {
@@ -108,7 +113,6 @@ impl World {
 /// also be read under their plain names, as an agent writes them.
 fn wall(schema: &str, plain: bool) -> (Arc<SqliteWall>, String, String) {
     let (emp, open) = (random_name().unwrap(), random_name().unwrap());
-    let view = |select: String, reads| WalledView { select, reads, lending: false };
     let mut views = BTreeMap::from([
         (
             emp.clone(),
@@ -383,7 +387,7 @@ async fn a_view_that_reads_what_it_does_not_say_can_not_stand() {
     let world = World::new().await;
     let schema = world.store.schema().unwrap().to_owned();
     let tried = |select: &str| {
-        let view = WalledView { select: select.replace("{}", &schema), reads: reads("emp", &["id"]), lending: false };
+        let view = view(select.replace("{}", &schema), reads("emp", &["id"]));
         let wall = SqliteWall::new([(random_name().unwrap(), view)].into(), vec![], &[]);
         world.store.try_wall(Arc::new(wall))
     };
@@ -460,7 +464,7 @@ async fn views_of_walls_that_are_gone_are_dropped_and_their_number_is_bounded() 
         let (name, schema) = (random_name().unwrap(), world.store.schema().unwrap());
         let views = (0..50).map(|n| {
             let select = format!("SELECT b.id AS id FROM \"{schema}\".open AS b");
-            (format!("{name}{n}"), WalledView { select, reads: reads("open", &["id"]), lending: false })
+            (format!("{name}{n}"), view(select, reads("open", &["id"])))
         });
         Arc::new(SqliteWall::new(views.collect(), vec![], &[]))
     };
@@ -484,7 +488,7 @@ async fn a_view_that_shows_lent_columns_is_read_by_calls_that_lend() {
     let world = World::new().await;
     let (name, schema) = (random_name().unwrap(), world.store.schema().unwrap());
     let select = format!("SELECT b.id AS id, b.tenant AS tenant FROM \"{schema}\".emp AS b");
-    let view = WalledView { select, reads: reads("emp", &["id", "tenant"]), lending: true };
+    let view = WalledView { shown: Shown::Lenders, ..view(select, reads("emp", &["id", "tenant"])) };
     let wall = Arc::new(SqliteWall::new([(name.clone(), view)].into(), vec![], &[]));
     let call = |lends| BehindSqlite { wall: Arc::clone(&wall), claims: vec![], lends };
     for sql in [format!("SELECT count(id) FROM temp.{name} WHERE tenant = 'a'"), format!("SELECT count(*) FROM {name}")]
@@ -492,5 +496,31 @@ async fn a_view_that_shows_lent_columns_is_read_by_calls_that_lend() {
         assert_eq!(world.ask_behind(call(true), &sql).await.unwrap().len(), 1, "{sql}");
         // Though it is prepared already.
         assert_eq!(world.ask_behind(call(false), &sql).await.unwrap_err().class, Class::Refused, "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn a_view_within_views_is_read_by_views_alone() {
+    let world = World::new().await;
+    let (outer, inner, cte) = (random_name().unwrap(), random_name().unwrap(), random_name().unwrap());
+    let schema = world.store.schema().unwrap();
+    let all = format!("WITH {cte} AS (SELECT id, salary FROM \"{schema}\".emp) SELECT id, salary FROM {cte}");
+    let within =
+        WalledView { columns: vec!["n".into(), "s".into()], shown: Shown::Views, ..view(all, reads("emp", &[])) };
+    let named = WalledView { select: None, ..view(String::new(), reads("emp", &["id", "salary"])) };
+    let shown = view(format!("SELECT b.n AS n FROM temp.{inner} AS b WHERE b.s > 15"), BTreeMap::new());
+    let views = [(outer.clone(), shown), (inner.clone(), within), (cte.clone(), named)];
+    let wall = Arc::new(SqliteWall::new(views.into(), vec![], &[]));
+    world.store.try_wall(Arc::clone(&wall)).await.unwrap();
+    let call = || BehindSqlite { wall: Arc::clone(&wall), claims: vec![], lends: true };
+    for sql in [format!("SELECT n FROM {outer}"), format!("SELECT 1 FROM {outer} AS s1")] {
+        assert_eq!(world.ask_behind(call(), &sql).await.unwrap().len(), 3, "{sql}");
+    }
+    for sql in [
+        format!("SELECT s FROM {inner}"),
+        format!("SELECT s FROM {outer}"),
+        format!("SELECT x.s FROM {outer} JOIN {inner} AS x ON x.n = {outer}.n"),
+    ] {
+        assert_eq!(world.ask_behind(call(), &sql).await.unwrap_err().class, Class::Refused, "{sql}");
     }
 }
