@@ -56,7 +56,10 @@ struct Desk {
 }
 
 async fn desk() -> anyhow::Result<Desk> {
-    let fixture = Fixture::shop(MOUNT).await?;
+    desk_of(Fixture::shop(MOUNT).await?)
+}
+
+fn desk_of(fixture: Fixture) -> anyhow::Result<Desk> {
     let stranger = fixture.agent("desk")?;
     let (junior, senior) = (fixture.session("desk", &claims("junior"))?, fixture.session("desk", &claims("senior"))?);
     Ok(Desk { fixture, junior, senior, stranger })
@@ -159,8 +162,9 @@ filter  = "region = claim.region"
     #[tokio::test]
     async fn without_the_ceiling_the_policies_verdicts_give_the_same_answers() -> anyhow::Result<()> {
         let _quiet = DEFENCES.lock().await;
-        let desk = desk().await?;
-        let ceiling = Fixture::shop(CEILING).await?;
+        // The store's own wall is made from the ceiling, and would hold.
+        let desk = desk_of(Fixture::unwalled(mountgate_tests::gateway::SHOP, MOUNT, "").await?)?;
+        let ceiling = Fixture::unwalled(mountgate_tests::gateway::SHOP, CEILING, "").await?;
         ceiling.agent("desk")?;
         let token = ceiling.session("desk", &claims("any"))?;
         let questions = [

@@ -43,10 +43,33 @@ async fn walled(path: &Path) -> (SqliteStore, SqliteWall, String) {
     (store, wall, view)
 }
 
+/// What leaks where no wall stands.
+const ATTACKS: &[&str] = &[
+    "SELECT word FROM secrets",
+    "SELECT count(*) FROM secrets",
+    "SELECT salary_canary FROM customers",
+    "SELECT email FROM customers WHERE customer_id = 1",
+    "SELECT name FROM customers",
+    "SELECT count(*) FROM customers",
+    "SELECT count(*) FROM main.customers",
+    "SELECT rowid FROM customers",
+    "SELECT 1 WHERE 'canary-secret' IN (SELECT word FROM secrets)",
+    "SELECT 2 WHERE (1, 'canary-secret') IN secrets",
+    "WITH customers AS (SELECT * FROM main.customers) SELECT salary_canary FROM customers",
+    "WITH c AS (SELECT note_canary FROM orders) SELECT note_canary FROM c",
+    "SELECT note_canary FROM (SELECT * FROM orders) AS customers",
+    "SELECT (SELECT max(word) FROM secrets)",
+    "SELECT mountgate_hash(X'00', word) FROM secrets",
+];
+
+/// Held by whoever needs the defences as they are; they are the whole process's.
+static DEFENCES: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// Each line of THREATS.md, "The second wall, with the first one down", that is about SQLite, and the side doors: what is
 /// there to be had without a wall, and is not behind one.
 #[tokio::test]
 async fn with_the_rewriter_down_nothing_above_the_ceiling_comes_back() {
+    let _up = DEFENCES.lock().await;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("shop.db");
     rusqlite::Connection::open(&path).unwrap().execute_batch(SHOP).unwrap();
@@ -54,23 +77,7 @@ async fn with_the_rewriter_down_nothing_above_the_ceiling_comes_back() {
     let open = SqliteStore::open(SqliteConfig { threads: 1, ..SqliteConfig::new(&path) }).await.unwrap();
     let claims = |region: &str| [(ClaimName::from("region"), ClaimValue::Text(region.into()))];
     let behind = |region: &str| Some(Behind::Sqlite(wall.call(&claims(region), false)));
-    for sql in [
-        "SELECT word FROM secrets",
-        "SELECT count(*) FROM secrets",
-        "SELECT salary_canary FROM customers",
-        "SELECT email FROM customers WHERE customer_id = 1",
-        "SELECT name FROM customers",
-        "SELECT count(*) FROM customers",
-        "SELECT count(*) FROM main.customers",
-        "SELECT rowid FROM customers",
-        "SELECT 1 WHERE 'canary-secret' IN (SELECT word FROM secrets)",
-        "SELECT 2 WHERE (1, 'canary-secret') IN secrets",
-        "WITH customers AS (SELECT * FROM main.customers) SELECT salary_canary FROM customers",
-        "WITH c AS (SELECT note_canary FROM orders) SELECT note_canary FROM c",
-        "SELECT note_canary FROM (SELECT * FROM orders) AS customers",
-        "SELECT (SELECT max(word) FROM secrets)",
-        "SELECT mountgate_hash(X'00', word) FROM secrets",
-    ] {
+    for sql in ATTACKS {
         let leaked = raw(&open, None, sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
         assert!(!leaked.is_empty(), "{sql} finds nothing even without a wall");
         let held = raw(&store, behind("north"), sql).await;
@@ -190,4 +197,57 @@ async fn a_claim_that_only_the_wall_needs_is_missed() -> anyhow::Result<()> {
     let token = fixture.session("desk", &[("who", ClaimValue::Text("h2".into()))])?;
     assert_eq!(fixture.ask(&token, "SELECT id FROM odd", &[]).await.unwrap().rows, [[Value::Integer(2)]]);
     Ok(())
+}
+
+#[cfg(mountgate_weaken)]
+mod weakened {
+    use mountgate_core::weaken::{Defence, set};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn without_the_authorizer_what_it_withholds_comes_back() {
+        let _down = DEFENCES.lock().await;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("shop.db");
+        rusqlite::Connection::open(&path).unwrap().execute_batch(SHOP).unwrap();
+        let (store, wall, _) = walled(&path).await;
+        set(Defence::Authorizer, true);
+        let mut leaked = Vec::new();
+        for sql in ATTACKS {
+            leaked.extend(raw(&store, Some(Behind::Sqlite(wall.call(&[], false))), sql).await.ok().map(|_| sql));
+        }
+        set(Defence::Authorizer, false);
+        // What says `main` does not find the file, which bears another name: that holds by itself.
+        let held: Vec<_> = ATTACKS.iter().filter(|sql| !leaked.contains(sql)).collect();
+        assert!(held.iter().all(|sql| sql.contains("main.")) && !leaked.is_empty(), "{held:?}");
+    }
+
+    /// The agent's own text, under the names that it knows, with nothing between it and the store but the wall.
+    #[tokio::test]
+    async fn an_agents_own_text_finds_the_ceilings_output_and_no_more() {
+        let _up = DEFENCES.lock().await;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("shop.db");
+        rusqlite::Connection::open(&path).unwrap().execute_batch(SHOP).unwrap();
+        let (store, wall, _) = walled(&path).await;
+        let wall = wall.under_plain_names().unwrap();
+        let claims = [(ClaimName::from("region"), ClaimValue::Text("north".into()))];
+        let ask = |sql| raw(&store, Some(Behind::Sqlite(wall.call(&claims, false))), sql);
+        let text = |text: &str| Value::Text(text.into());
+        for sql in [
+            "SELECT name FROM customers ORDER BY 1",
+            "WITH c AS (SELECT * FROM customers) SELECT name FROM c ORDER BY 1",
+        ] {
+            assert_eq!(ask(sql).await.unwrap(), [[text("Ada")], [text("Cyd")]], "{sql}");
+        }
+        let masked = "SELECT email FROM customers WHERE customer_id = 1";
+        assert_eq!(ask(masked).await.unwrap(), [[text("a**************")]]);
+        assert_eq!(ask("SELECT count(*) FROM customers").await.unwrap(), [[Value::Integer(2)]]);
+        let above = ATTACKS.iter().filter(|sql| !sql.starts_with("SELECT name") && !sql.starts_with("SELECT email"));
+        for sql in above.filter(|sql| **sql != "SELECT count(*) FROM customers") {
+            let held = ask(sql).await;
+            assert!(held.is_err(), "{sql} gave {held:?}");
+        }
+    }
 }

@@ -88,6 +88,8 @@ fn weakened(scratch: &Scratch) -> Result<(Counts, Option<String>)> {
         "narrowing",
         "--test",
         "threats",
+        "--test",
+        "walls",
         "--locked",
         "--",
         "--test-threads=1",

@@ -11,6 +11,8 @@ pub enum Defence {
     Verdict,
     /// The fence around scoped relations against predicates that run too early.
     Fence,
+    /// SQLite's authorizer behind a wall: without it, a statement may read whatever it can name.
+    Authorizer,
 }
 
 /// Whether this is a build in which defences can be taken down. Such a build must not serve.
@@ -18,15 +20,15 @@ pub const WEAKENED_BUILD: bool = cfg!(mountgate_weaken);
 
 #[cfg(mountgate_weaken)]
 mod switches {
-    use std::sync::atomic::{AtomicU8, Ordering};
+    use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::Defence;
 
-    static DOWN: AtomicU8 = AtomicU8::new(0);
+    static DOWN: AtomicU32 = AtomicU32::new(0);
 
     /// Takes a defence down, or puts it up again, for the whole process.
     pub fn set(defence: Defence, down: bool) {
-        let bit = 1 << defence as u8;
+        let bit = 1 << defence as u32;
         if down {
             DOWN.fetch_or(bit, Ordering::SeqCst);
         } else {
@@ -35,7 +37,7 @@ mod switches {
     }
 
     pub(super) fn is_down(defence: Defence) -> bool {
-        DOWN.load(Ordering::SeqCst) & (1 << defence as u8) != 0
+        DOWN.load(Ordering::SeqCst) & (1 << defence as u32) != 0
     }
 }
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use mountgate_backend::wall::sqlite::SqliteWall;
-use mountgate_core::{Catalogue, Ceiling, RelationName, Value};
-use mountgate_driver::{Behind, Call, SqliteConfig, SqliteStore, Store, StoreConfig};
+use mountgate_core::{Catalogue, Ceiling, RelationName, Value, Walled};
+use mountgate_driver::{Call, SqliteConfig, SqliteStore, Store, StoreConfig};
 use mountgate_sql::Dialect;
 use mountgate_tests::tpch;
 use rusqlite::{Connection, types};
@@ -44,13 +44,13 @@ pub(crate) fn run(connection: &Connection, sql: &str, values: &[Value]) -> rusql
 }
 
 /// The same file behind the wall of a permissive mount, which hides nothing and must change nothing.
-struct Walled {
+struct Behind {
     store: SqliteStore,
     wall: SqliteWall,
     ceiling: Ceiling,
 }
 
-impl Walled {
+impl Behind {
     async fn new(path: &std::path::Path, ceiling: &Ceiling) -> Self {
         let store = SqliteStore::open(SqliteConfig { walled: true, ..SqliteConfig::new(path) }).await.unwrap();
         let mut draw = || SqliteStore::fresh_name().map_err(|error| error.detail);
@@ -66,7 +66,7 @@ impl Walled {
     async fn run(&self, case: &Case, direct: &Answer) -> Result<(), String> {
         let read = rewrite(Dialect::Sqlite, &self.ceiling, case)?;
         let with = |what: String| format!("behind the wall: {what}\n   as {}", read.sql());
-        let behind = Some(Behind::Sqlite(self.wall.call(read.claims(), false)));
+        let behind = Some(mountgate_driver::Behind::Sqlite(self.wall.call(read.claims(), false)));
         let (values, timeout) = (read.values().to_vec(), Duration::from_secs(120));
         let call = Call { sql: read.sql().clone(), values, timeout, behind };
         let mut rows = self.store.stream(call).await.map_err(|error| with(format!("{error:?}")))?;
@@ -77,6 +77,40 @@ impl Walled {
         }
         difference(direct, &ours, case.ordered).map_or(Ok(()), |what| Err(with(what)))
     }
+}
+
+/// What SQLite plans to do, whatever it calls the tables.
+fn plan(connection: &Connection, read: &mountgate_sql::Read) -> Result<Vec<String>, String> {
+    let told = |error: rusqlite::Error| error.to_string();
+    let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {}", read.sql())).map_err(told)?;
+    let values = rusqlite::params_from_iter(read.values().iter().map(bind));
+    let lines = statement.query_map(values, |row| row.get::<_, String>(3)).map_err(told)?;
+    let of_ours = |word: &str| {
+        let numbered = word.strip_prefix(['s', 'b']).or_else(|| word.strip_prefix("(subquery-")?.strip_suffix(')'));
+        numbered.is_some_and(|number| number.chars().all(|c| c.is_ascii_digit()))
+    };
+    lines
+        .map(|line| {
+            Ok(line
+                .map_err(told)?
+                .split(' ')
+                .map(|word| if of_ours(word) { "_" } else { word })
+                .collect::<Vec<_>>()
+                .join(" "))
+        })
+        .collect()
+}
+
+/// Views over every relation as a wall makes them, and the ceiling behind them.
+fn behind_plain_views(connection: &Connection, ceiling: &Ceiling) -> Ceiling {
+    for (name, relation) in ceiling.relations() {
+        let columns: Vec<_> = relation.columns.iter().map(|c| format!("\"b\".\"{0}\" AS \"{0}\"", c.name)).collect();
+        let view =
+            format!("CREATE TEMP VIEW \"w_{name}\" AS SELECT {} FROM main.\"{name}\" AS \"b\"", columns.join(", "));
+        connection.execute_batch(&view).unwrap();
+    }
+    let walled = |name: &RelationName| format!("w_{name}");
+    ceiling.clone().behind(|name| Walled { schema: "temp".into(), name: walled(name), lending: walled(name) })
 }
 
 /// As [`run`] tells a cell.
@@ -108,7 +142,8 @@ async fn differential(fill: impl FnOnce(&mut Connection), cases: Vec<Case>, limi
     fill(&mut connection);
     let store = Store::open(StoreConfig::Sqlite(SqliteConfig::new(&path))).await.unwrap();
     let ceiling = permissive(&catalogue(&store, &connection).await);
-    let walled = Walled::new(&path, &ceiling).await;
+    let walled = Behind::new(&path, &ceiling).await;
+    let planned = behind_plain_views(&connection, &ceiling);
     let mut findings = vec![];
     for case in &cases {
         let direct = match run(&connection, &case.sql, &case.parameters) {
@@ -126,7 +161,11 @@ async fn differential(fill: impl FnOnce(&mut Connection), cases: Vec<Case>, limi
                 return Err(with(what));
             }
             through_driver(&store, &read, &direct).await.map_err(with)?;
-            walled.run(case, &direct).await
+            walled.run(case, &direct).await?;
+            // A wall costs no index: views are merged into the statement as the rewriter's subqueries are.
+            let behind = plan(&connection, &rewrite(Dialect::Sqlite, &planned, case)?)?;
+            let plan = plan(&connection, &read)?;
+            if plan == behind { Ok(()) } else { Err(format!("planned {plan:#?}\n   and behind the wall {behind:#?}")) }
         };
         if let Err(what) = outcome.await {
             findings.push((case.name.clone(), case.sql.clone(), what));

@@ -16,6 +16,7 @@ use std::{
 
 use mountgate_core::{
     Ceiling, ClaimName, ClaimValue, ColumnName, ColumnType, RelationCeiling, RelationName, Value, Walled,
+    weaken::WEAKENED_BUILD,
 };
 use mountgate_driver::{BehindSqlite, FileView, Shown, WalledView};
 
@@ -83,6 +84,22 @@ impl SqliteWall {
         // INVARIANT: it has every relation of that ceiling; a name that no view has is refused by the store.
         let nothing = Walled { schema: "temp".into(), name: String::new(), lending: String::new() };
         ceiling.behind(|relation| self.walled.get(relation).cloned().unwrap_or_else(|| nothing.clone()))
+    }
+
+    /// The same wall, whose views can also be read under the relations' plain names, as an agent's own text has them: to
+    /// ask what the wall holds with the rewriter out of the way. `None` but in a build in which defences can be taken
+    /// down.
+    pub fn under_plain_names(&self) -> Option<Self> {
+        if !WEAKENED_BUILD {
+            return None;
+        }
+        let plain = self.walled.iter().map(|(relation, walled)| {
+            let select = format!("SELECT * FROM temp.{}", quoted(&walled.name));
+            let (columns, reads) = (vec![], BTreeMap::new());
+            let view = WalledView { columns, select: Some(select), reads, shown: Shown::Everyone, calls: false };
+            (relation.as_str().to_owned(), view)
+        });
+        Some(Self { wall: Arc::new(self.wall.with(plain.collect())), ..self.clone() })
     }
 
     pub(crate) fn views(&self) -> &Arc<mountgate_driver::SqliteWall> {

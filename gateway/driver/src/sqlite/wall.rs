@@ -85,6 +85,20 @@ impl SqliteWall {
         }
     }
 
+    /// The same with further views: another wall.
+    #[must_use]
+    pub fn with(&self, further: BTreeMap<String, WalledView>) -> Self {
+        let mut views = self.views.clone();
+        views.extend(further);
+        Self {
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            views,
+            tables: self.tables.clone(),
+            constants: self.constants.clone(),
+            keys: self.keys.clone(),
+        }
+    }
+
     pub(super) fn id(&self) -> u64 {
         self.id
     }
