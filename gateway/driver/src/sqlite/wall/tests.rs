@@ -479,8 +479,13 @@ async fn views_of_walls_that_are_gone_are_dropped_and_their_number_is_bounded() 
     drop(kept);
     walls.stand(&connection, &guard, &new()).unwrap();
     assert_eq!(there(), 50);
-    // Nothing else can be written meanwhile or after.
+    // Nothing else can be written after; and meanwhile, not the file.
     assert!(guard.own(|| connection.execute_batch("CREATE TEMP TABLE t (x)")).is_err());
+    let schema = world.store.schema().unwrap();
+    let write = format!("PRAGMA query_only = 0; DELETE FROM \"{schema}\".open");
+    let failed = guard.own(|| connection.execute_batch(&write)).unwrap_err();
+    assert_eq!(failed.sqlite_error_code(), Some(rusqlite::ErrorCode::ReadOnly));
+    assert!(guard.own(|| connection.execute_batch("ATTACH ':memory:' AS more")).is_err());
 }
 
 #[tokio::test]
