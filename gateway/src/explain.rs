@@ -1,12 +1,12 @@
 //! A statement laid open for an operator, without running it: what `mountgate explain` shows.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use mountgate_core::{
     AgentName, Caller, Claims, DecisionRequest, Digest, Limits, MountName, PolicyName, Principal, Refusal, Scope,
     Touch, Value, Verdict,
 };
-use mountgate_mediate::Inspection;
+use mountgate_mediate::{Inspection, Mount};
 use mountgate_sql::{Bind, KeyPart, Plan};
 use serde::Serialize;
 
@@ -71,6 +71,9 @@ pub struct Explained {
     /// What its placeholders stand for, in order: never a key, and a claim by its name.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub binds: Vec<String>,
+    /// What the store's own wall shows of the relations that the text reads: its name for each, and the text behind it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub wall: BTreeMap<String, String>,
     /// Relations whose filters are fenced off from the statement's own predicates.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub fenced: Vec<String>,
@@ -110,7 +113,16 @@ pub async fn explain(
         until_ms: None,
     };
     // A policy may take as long as it is allowed to; nothing else runs here.
-    Ok(told(mount.inspect(&caller, &ask.sql, &ask.parameters, now_ms())))
+    let mut told = told(mount.inspect(&caller, &ask.sql, &ask.parameters, now_ms()));
+    told.wall = walls(mount, told.scope.as_deref());
+    Ok(told)
+}
+
+/// The relations of the scope as the wall shows them, with the text behind each.
+pub(crate) fn walls(mount: &Mount, scope: Option<&Scope>) -> BTreeMap<String, String> {
+    let read =
+        scope.into_iter().flat_map(|scope| scope.relations().values()).filter_map(|relation| relation.wall.as_ref());
+    read.filter_map(|wall| Some((wall.name.clone(), mount.backend().shown(&wall.name)?.to_owned()))).collect()
 }
 
 fn told(seen: Inspection) -> Explained {
@@ -130,6 +142,7 @@ fn told(seen: Inspection) -> Explained {
         scope,
         sql: plan.map(|plan| plan.sql().to_string()),
         binds: plan.map(|plan| plan.binds().iter().map(meaning).collect()).unwrap_or_default(),
+        wall: BTreeMap::new(),
         fenced: plan.map(|plan| plan.fenced().iter().map(ToString::to_string).collect()).unwrap_or_default(),
     }
 }

@@ -85,6 +85,11 @@ impl Backend {
         self.sqlite().is_some()
     }
 
+    /// What the wall's relation of that name shows, as text for an operator; never for agents.
+    pub fn shown(&self, name: &str) -> Option<&str> {
+        self.wall.as_ref()?.shown(name)
+    }
+
     /// What the store says of these relations; for ceilings, never for agents.
     ///
     /// # Errors

@@ -113,8 +113,22 @@ fn claims_of(config: &Config, args: &ExplainArgs) -> anyhow::Result<Claims> {
 }
 
 fn tell(explained: &Explained, output: &mut Output) -> anyhow::Result<()> {
-    let Explained { closed, refusal, fault, touch, policy, plugin, verdict, limits, scope, sql, binds, fenced, .. } =
-        explained;
+    let Explained {
+        closed,
+        refusal,
+        fault,
+        touch,
+        policy,
+        plugin,
+        verdict,
+        limits,
+        scope,
+        sql,
+        binds,
+        wall,
+        fenced,
+        ..
+    } = explained;
     if let Some(touch) = touch {
         output.line("touch")?;
         for relation in &touch.relations {
@@ -170,6 +184,12 @@ fn tell(explained: &Explained, output: &mut Output) -> anyhow::Result<()> {
         output.line(format!("sql\n  {sql}"))?;
         for (at, bind) in binds.iter().enumerate() {
             output.line(format!("  {}: {bind}", at + 1))?;
+        }
+    }
+    if !wall.is_empty() {
+        output.line("wall")?;
+        for (name, shown) in wall {
+            output.line(format!("  {name}: {shown}"))?;
         }
     }
     if !fenced.is_empty() {

@@ -24,6 +24,9 @@ async fn an_allowed_statement_is_laid_open_whole() {
     let rewritten = seen.sql.as_ref().unwrap();
     assert!(rewritten.contains("FROM \"temp\".\"orders_"), "{rewritten}");
     assert!(!rewritten.contains("mountgate_partial"), "the wall's view masks: {rewritten}");
+    let customers = seen.wall.iter().find(|(name, _)| name.starts_with("customers_")).unwrap().1;
+    assert!(customers.contains("mountgate_partial(\"b\".\"email\", 1, 4, '*')"), "{customers}");
+    assert!(customers.ends_with("WHERE (\"b\".\"customer_id\" = claim.customer_id)"), "{customers}");
     assert!(!rewritten.contains("= 42"), "a claim is bound and never in the text: {rewritten}");
     assert!(seen.binds.iter().any(|bind| bind == "claim `customer_id`, as integer"), "{:?}", seen.binds);
     assert_eq!(seen.limits.as_ref().unwrap().max_rows, Some(100));

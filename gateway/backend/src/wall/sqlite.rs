@@ -28,6 +28,8 @@ pub struct SqliteWall {
     wall: Arc<mountgate_driver::SqliteWall>,
     claims: Arc<[Slot]>,
     walled: BTreeMap<RelationName, Walled>,
+    /// The views' texts for people.
+    shown: Arc<BTreeMap<String, String>>,
 }
 
 /// A claim that the views ask for by number.
@@ -73,9 +75,12 @@ impl SqliteWall {
             }
             walled.insert(relation.clone(), Walled { schema: "temp".into(), name, lending });
         }
+        let shown =
+            views.iter().filter_map(|(name, view)| Some((name.clone(), texts.told(view.select.as_ref()?, schema))));
+        let shown = Arc::new(shown.collect());
         let Texts { claims, constants, keys, .. } = texts;
         let wall = Arc::new(mountgate_driver::SqliteWall::new(views, constants, &keys));
-        Ok(Self { wall, claims: claims.into(), walled })
+        Ok(Self { wall, claims: claims.into(), walled, shown })
     }
 
     /// The ceiling that it was made from, read from behind it.
@@ -104,6 +109,11 @@ impl SqliteWall {
 
     pub(crate) fn views(&self) -> &Arc<mountgate_driver::SqliteWall> {
         &self.wall
+    }
+
+    /// What the view of that name shows, for an operator: its text, with claims and constants in place of their numbers.
+    pub fn shown(&self, view: &str) -> Option<&str> {
+        self.shown.get(view).map(String::as_str)
     }
 
     /// For a call with these claims. One that is missing or of a type that does not fit is NULL, which equals nothing.
@@ -192,6 +202,24 @@ impl Texts<'_> {
             shown: if lending { Shown::Lenders } else { Shown::Everyone },
             calls: true,
         })
+    }
+
+    /// A view's text for people. Nothing runs it.
+    fn told(&self, select: &str, schema: &str) -> String {
+        let mut text = select.replace(&quoted(schema), "\"main\"");
+        for (at, slot) in self.claims.iter().enumerate() {
+            text = text.replace(&format!("mountgate_wall_claim({at})"), &format!("claim.{}", slot.name));
+        }
+        for (at, value) in self.constants.iter().enumerate() {
+            let literal = match value {
+                Value::Text(text) => format!("'{}'", text.replace('\'', "''")),
+                Value::Integer(number) => number.to_string(),
+                Value::Float(number) => number.to_string(),
+                other => format!("{other:?}"),
+            };
+            text = text.replace(&format!("mountgate_wall_value({at})"), &literal);
+        }
+        text
     }
 
     /// A constant of the views.

@@ -36,6 +36,9 @@ pub(super) fn shown(gateway: &Gateway, screen: Screen, step: &Step, who: &Who<'_
         if !binds.is_empty() {
             out.push_str(&screen.labelled("with", Tone::Dim, &binds));
         }
+        for (name, shown) in crate::explain::walls(mount, seen.scope.as_deref()) {
+            out.push_str(&screen.labelled("wall", Tone::Dim, &format!("{name}: {shown}")));
+        }
     }
     out
 }

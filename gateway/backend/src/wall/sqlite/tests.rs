@@ -138,6 +138,8 @@ fn claims_that_are_missing_or_mistyped_are_null() {
     assert_eq!(call(&[("ids", text("1")), (name, ids)]), [Value::Null, Value::Null]);
     assert_eq!(call(&[(name, text("\"]'"))])[0], Value::Text("\"]'".into()));
     assert_eq!(call(&[(name, ClaimValue::Integer(1))])[0], Value::Null);
+    let told = r#"SELECT "b"."id" AS "id" FROM "main"."Odd ""name" AS "b" WHERE (("b"."name" COLLATE BINARY = claim.name) AND ("b"."id" IN (SELECT "j"."value" FROM json_each(claim.ids) AS "j")))"#;
+    assert_eq!(wall.shown("Odd \"name_n1"), Some(told));
     let behind = wall.before(ceiling);
     assert_eq!(behind.relation(&"people".into()).unwrap().wall.as_ref().unwrap().name, "Odd \"name_n1");
 }
