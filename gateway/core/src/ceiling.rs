@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::{
-    AgentName, Catalogue, ColumnName, ColumnType, Filter, Hours, LimitKey, Limits, Mask, RelationInfo, RelationName,
+    AgentName, Catalogue, ColumnInfo, ColumnName, ColumnType, Filter, Hours, LimitKey, Limits, Mask, RelationInfo,
+    RelationName,
 };
 
 /// A column that the mount's agents may see.
@@ -31,6 +32,15 @@ pub struct LentColumn {
     pub ty: ColumnType,
 }
 
+/// What a relation demands that answers with statistics only: no raw rows, and no group of too few.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Aggregate {
+    /// The column that tells apart whom the rows are about. Agents need not see it.
+    pub unit: ColumnName,
+    /// The fewest distinct units that a group may have.
+    pub min_group: u32,
+}
+
 /// A relation that the mount's agents may see, and how much of it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RelationCeiling {
@@ -43,6 +53,10 @@ pub struct RelationCeiling {
     pub lent: Vec<LentColumn>,
     /// The rows that agents see. It may name hidden columns: the operator wrote it.
     pub filter: Option<Filter>,
+    /// Visible columns each of which every reference must fix to one value: the relation is for look-ups by key.
+    pub require: Vec<ColumnName>,
+    /// That it answers with statistics only.
+    pub aggregate: Option<Aggregate>,
     /// Where the store's own wall shows it, if one stands.
     #[serde(skip)]
     pub wall: Option<Walled>,
@@ -56,7 +70,7 @@ pub struct Walled {
     pub schema: String,
     /// The name within the schema.
     pub name: String,
-    /// The name of its like that shows lent columns too, for scopes whose policy filters by one.
+    /// The name of its like that shows [`RelationCeiling::lending`] too, for scopes that need them.
     pub lending: String,
 }
 
@@ -64,6 +78,19 @@ impl RelationCeiling {
     /// The visible column of that name.
     pub fn column(&self, name: &ColumnName) -> Option<&CeilingColumn> {
         self.columns.iter().find(|column| &column.name == name)
+    }
+
+    /// The hidden columns that a statement of the gateway's may need all the same, in the store's order: those lent, and
+    /// the unit of [`Aggregate`].
+    pub fn lending(&self) -> impl Iterator<Item = &ColumnInfo> {
+        self.store.columns.iter().filter(|info| {
+            self.lent.iter().any(|lent| lent.name == info.name) || self.hidden_unit() == Some(&info.name)
+        })
+    }
+
+    /// The unit of [`Aggregate`], where agents don't see it.
+    pub fn hidden_unit(&self) -> Option<&ColumnName> {
+        self.aggregate.as_ref().map(|aggregate| &aggregate.unit).filter(|unit| self.column(unit).is_none())
     }
 }
 
@@ -94,6 +121,10 @@ pub struct RelationDeclaration {
     pub lend: Vec<ColumnName>,
     /// The rows.
     pub filter: Option<Filter>,
+    /// Columns that every reference must fix to one value.
+    pub require: Vec<ColumnName>,
+    /// That it answers with statistics only.
+    pub aggregate: Option<Aggregate>,
 }
 
 /// Why a declaration does not fit the backend. `place` is the path of the key in the mount's file.
@@ -171,6 +202,43 @@ impl Ceiling {
                     });
                 }
             }
+            let mut misfit = |key: &str, column: &ColumnName, message: String| {
+                errors.push(CeilingError { place: place(&[key]), culprit: Some(column.to_string()), message });
+            };
+            for column in &declaration.require {
+                if info.column(column).is_none() {
+                    misfit("require", column, unknown(column, "require").message);
+                } else if !declaration.columns.contains(column) {
+                    misfit(
+                        "require",
+                        column,
+                        format!(
+                            "`{column}` is not among `columns` of `{name}`: agents can't look rows up by what they can't name"
+                        ),
+                    );
+                } else if declaration.masks.contains_key(column) {
+                    misfit(
+                        "require",
+                        column,
+                        format!(
+                            "`{column}` of `{name}` has a mask, and many rows may be alike under a mask: take one of the two out"
+                        ),
+                    );
+                }
+            }
+            if let Some(Aggregate { unit, min_group: _ }) = &declaration.aggregate {
+                if info.column(unit).is_none() {
+                    misfit("aggregate", unit, unknown(unit, "aggregate").message);
+                } else if declaration.masks.contains_key(unit) {
+                    misfit(
+                        "aggregate",
+                        unit,
+                        format!(
+                            "`{unit}` of `{name}` has a mask, under which units can't be told apart: hide it instead, or take the mask out"
+                        ),
+                    );
+                }
+            }
             let mut columns = Vec::new();
             for column in &info.columns {
                 if !declaration.columns.contains(&column.name) {
@@ -213,6 +281,8 @@ impl Ceiling {
                         .map(|column| LentColumn { name: column.name.clone(), ty: column.ty.clone() })
                         .collect(),
                     filter: declaration.filter.clone(),
+                    require: declaration.require.clone(),
+                    aggregate: declaration.aggregate.clone(),
                     wall: None,
                 },
             );

@@ -23,7 +23,7 @@ pub mod weaken;
 
 pub use caller::{Caller, ClaimValue, Claims, Door, Principal};
 pub use catalogue::{Catalogue, ColumnInfo, RelationInfo};
-pub use ceiling::{Ceiling, CeilingColumn, LentColumn, RelationCeiling, Walled};
+pub use ceiling::{Aggregate, Ceiling, CeilingColumn, LentColumn, RelationCeiling, Walled};
 pub use digest::Digest;
 pub use filter::{CompareOp, Filter, Node};
 pub use hours::Hours;

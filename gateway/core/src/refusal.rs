@@ -64,6 +64,10 @@ codes! {
     Unauthenticated = "unauthenticated", 401, Agent;
     /// A relation or column that is not in scope; whether it exists is not told.
     NotInScope = "not_in_scope", 403, Agent;
+    /// A table in scope is for look-ups by key, and the statement does not say every key in each reference to it.
+    KeyRequired = "key_required", 403, Agent;
+    /// A table in scope answers with statistics only, and the statement asks for more than those.
+    AggregateOnly = "aggregate_only", 403, Agent;
     /// The policy denies the request.
     DeniedByPolicy = "denied_by_policy", 403, Policy;
     /// The caller lacks a claim that the mount or policy needs.

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::{
-    Ceiling, CeilingColumn, ColumnInfo, ColumnName, ColumnType, Filter, Grant, Mask, RelationCeiling, RelationGrant,
-    RelationInfo, RelationName, Touch,
+    Aggregate, Ceiling, CeilingColumn, ColumnInfo, ColumnName, ColumnType, Filter, Grant, Mask, RelationCeiling,
+    RelationGrant, RelationInfo, RelationName, Touch,
     ceiling::masked_type,
     weaken::{Defence, is_down},
 };
@@ -38,7 +38,7 @@ pub struct ScopedRelation {
     /// What is read instead, where the store has a wall of its own: the ceiling's output.
     #[serde(skip)]
     pub wall: Option<RelationInfo>,
-    /// Whether `wall` is the one that shows lent columns.
+    /// Whether `wall` is the one that shows [`RelationCeiling::lending`].
     #[serde(skip)]
     pub lends: bool,
     /// The columns in scope, in the store's order.
@@ -49,6 +49,10 @@ pub struct ScopedRelation {
     pub walled_filters: Vec<Filter>,
     /// Filters over the ceiling's output (the policy's), all of which hold.
     pub filters: Vec<Filter>,
+    /// Columns that every reference must fix to one value.
+    pub require: Vec<ColumnName>,
+    /// That it answers with statistics only.
+    pub aggregate: Option<Aggregate>,
     /// What each column that `filters` may name looks like there: those visible under the ceiling with its masks, and
     /// those that it lends.
     #[serde(skip)]
@@ -201,6 +205,8 @@ fn narrow_without_ceiling(ceiling: &Ceiling, touch: &Touch, grant: &Grant) -> Re
             columns,
             lent: vec![],
             filter: None,
+            require: vec![],
+            aggregate: None,
             wall: relation.wall.clone(),
         };
         if let Some(shown) = shown {
@@ -235,6 +241,8 @@ fn as_it_is(relation: &RelationCeiling) -> ScopedRelation {
         base_filters: relation.filter.iter().flat_map(Filter::conjuncts).collect(),
         walled_filters: vec![],
         filters: vec![],
+        require: relation.require.clone(),
+        aggregate: relation.aggregate.clone(),
         visible_to_filters: visible(relation),
     };
     read_behind_the_wall(relation, &mut scoped);
@@ -245,7 +253,8 @@ fn as_it_is(relation: &RelationCeiling) -> ScopedRelation {
 /// masks (a hash of a hash is another value), and filters that name what it does not show. The rest both walls do.
 fn read_behind_the_wall(relation: &RelationCeiling, scoped: &mut ScopedRelation) {
     let Some(wall) = &relation.wall else { return };
-    scoped.lends = scoped.filters.iter().any(|filter| filter.columns().any(|name| relation.column(name).is_none()));
+    let hidden = |filter: &Filter| filter.columns().any(|name| relation.column(name).is_none());
+    scoped.lends = relation.hidden_unit().is_some() || scoped.filters.iter().any(hidden);
     let shown = scoped.store.columns.iter().filter_map(|info| match relation.column(&info.name) {
         Some(column) => Some(ColumnInfo {
             ty: column.ty.clone(),
@@ -256,7 +265,7 @@ fn read_behind_the_wall(relation: &RelationCeiling, scoped: &mut ScopedRelation)
             },
             ..info.clone()
         }),
-        None => (scoped.lends && scoped.visible_to_filters.contains_key(&info.name)).then(|| info.clone()),
+        None => (scoped.lends && relation.lending().any(|lent| lent.name == info.name)).then(|| info.clone()),
     });
     scoped.wall = Some(RelationInfo {
         schema: wall.schema.clone(),

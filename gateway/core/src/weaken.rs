@@ -13,6 +13,10 @@ pub enum Defence {
     Fence,
     /// SQLite's authorizer behind a wall: without it, a statement may read whatever it can name.
     Authorizer,
+    /// `require`: without it, a relation for look-ups by key answers whatever is asked.
+    Require,
+    /// `aggregate`: without it, a relation for statistics only answers with rows, and groups of any size.
+    Aggregate,
 }
 
 /// Whether this is a build in which defences can be taken down. Such a build must not serve.

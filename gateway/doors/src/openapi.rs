@@ -158,6 +158,8 @@ fn may(route: &Route, code: Code) -> bool {
         | Code::ParameterInvalid
         | Code::Ambiguous
         | Code::NotInScope
+        | Code::KeyRequired
+        | Code::AggregateOnly
         | Code::DeniedByPolicy
         | Code::ClaimMissing
         | Code::OutsideHours

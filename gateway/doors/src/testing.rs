@@ -212,6 +212,8 @@ impl Middle for Script {
                 name: "orders".into(),
                 columns: vec![ColumnDetail { name: "id".into(), ty: "integer".into(), key: true, masks: vec![] }],
                 filtered: true,
+                require: vec![],
+                min_group: None,
             }],
             limits: BTreeMap::from([("requests", "60/minute".to_owned())]),
             left: None,

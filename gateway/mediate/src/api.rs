@@ -169,6 +169,12 @@ pub struct TableDetail {
     pub columns: Vec<ColumnDetail>,
     /// Whether rows are filtered.
     pub filtered: bool,
+    /// The columns that every reference to it must fix to one value.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub require: Vec<String>,
+    /// The fewest people (or other units) that a group may have, where it answers with statistics only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_group: Option<u32>,
 }
 
 /// A column in scope.

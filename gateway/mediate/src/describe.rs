@@ -77,6 +77,8 @@ impl Gateway {
                     name: relation.clone(),
                     columns: columns(scoped),
                     filtered: scoped.is_filtered(),
+                    require: scoped.require.iter().map(ToString::to_string).collect(),
+                    min_group: scoped.aggregate.as_ref().map(|aggregate| aggregate.min_group),
                 });
             }
         }

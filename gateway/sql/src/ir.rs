@@ -50,21 +50,15 @@ pub(crate) enum ItemKind<'a> {
         rel: Rel<'a>,
         touched: u32,
         used: Vec<bool>,
+        /// Columns that the statement fixes to a value in this reference, where the relation demands it.
+        pinned: Vec<(u32, Expr<'a>)>,
     },
     /// A derived table or CTE; `values` where its columns are named by VALUES.
-    Derived {
-        columns: Vec<Output<'a>>,
-        values: bool,
-    },
+    Derived { columns: Vec<Output<'a>>, values: bool },
     /// A table function; `renamed` where the printer gives the columns their names.
-    Function {
-        columns: Vec<Output<'a>>,
-        renamed: bool,
-    },
+    Function { columns: Vec<Output<'a>>, renamed: bool },
     /// A parenthesised join under an alias: its columns are those of the items inside.
-    Joined {
-        columns: Vec<(Cow<'a, str>, Expr<'a>)>,
-    },
+    Joined { columns: Vec<(Cow<'a, str>, Expr<'a>)> },
 }
 
 #[derive(Clone, PartialEq)]
@@ -111,6 +105,17 @@ pub(crate) struct Select<'a> {
     pub(crate) group: Vec<Group<'a>>,
     pub(crate) having: Option<Expr<'a>>,
     pub(crate) windows: Vec<Window<'a>>,
+    /// What every group must have, whatever the statement says.
+    pub(crate) guards: Vec<Guard>,
+}
+
+/// That a group has enough distinct units of an item whose relation answers with statistics only.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Guard {
+    pub(crate) item: u32,
+    /// A column (item, column) that goes into an aggregate: units count where it is not NULL.
+    pub(crate) of: Option<(u32, u32)>,
+    pub(crate) least: u32,
 }
 
 #[derive(Clone, PartialEq)]

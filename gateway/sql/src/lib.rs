@@ -13,6 +13,7 @@
 
 pub mod allow;
 mod authorize;
+mod demand;
 mod dialect;
 pub mod filter;
 #[doc(hidden)]

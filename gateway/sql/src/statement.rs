@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mountgate_core::{Ceiling, Refusal, Scope, Touch};
 use sqlparser::{ast, parser::Parser};
 
-use crate::{Dialect, Plan, bounds, print, refuse, resolve, tokens, view::View};
+use crate::{Dialect, Plan, bounds, demand, print, refuse, resolve, tokens, view::View};
 
 /// One query in the mount's dialect. Cheap to clone; owns its text and tree.
 #[derive(Clone, Debug)]
@@ -86,10 +86,12 @@ impl Statement {
     /// The statement as the store is to run it, so that it sees the scope and nothing else.
     ///
     /// # Errors
-    /// As [`Statement::touch`], for names that the scope no longer has.
+    /// As [`Statement::touch`], for names that the scope no longer has; `key_required` and `aggregate_only` where the
+    /// ceiling demands more of statements over a relation than this one gives.
     pub fn enforce(&self, scope: &Scope) -> Result<Plan, Refusal> {
         let inner = &*self.inner;
-        let (resolved, _) = resolve::resolve(inner.dialect, View::Scope(scope), &inner.text, &inner.query, false)?;
+        let (mut resolved, _) = resolve::resolve(inner.dialect, View::Scope(scope), &inner.text, &inner.query, false)?;
+        demand::meet(&mut resolved)?;
         print::print(inner.dialect, scope, &resolved, inner.parameters)
     }
 }

@@ -1,7 +1,8 @@
 //! What names resolve against: a ceiling or a scope, through one window, so that one resolver serves both.
 
 use mountgate_core::{
-    Ceiling, ColumnName, ColumnType, Mask, RelationCeiling, RelationInfo, RelationName, Scope, ScopedRelation,
+    Aggregate, Ceiling, ColumnName, ColumnType, Filter, Mask, RelationCeiling, RelationInfo, RelationName, Scope,
+    ScopedRelation,
 };
 
 use crate::Dialect;
@@ -85,6 +86,31 @@ impl<'a> Rel<'a> {
             Self::Ceiling(_, relation) => relation.columns.get(at).map(|c| (&c.name, &c.ty, c.masks.as_slice())),
             Self::Scope(_, relation) => relation.columns.get(at).map(|c| (&c.name, &c.ty, c.masks.as_slice())),
         }
+    }
+
+    /// The columns that every reference must fix to one value.
+    pub(crate) fn required(self) -> &'a [ColumnName] {
+        match self {
+            Self::Ceiling(_, relation) => &relation.require,
+            Self::Scope(_, relation) => &relation.require,
+        }
+    }
+
+    /// That it answers with statistics only.
+    pub(crate) fn aggregate(self) -> Option<&'a Aggregate> {
+        match self {
+            Self::Ceiling(_, relation) => relation.aggregate.as_ref(),
+            Self::Scope(_, relation) => relation.aggregate.as_ref(),
+        }
+    }
+
+    /// The filters that hold for every row of it, where it is a scope's.
+    pub(crate) fn filters(self) -> impl Iterator<Item = &'a Filter> {
+        let filters: [&[Filter]; 3] = match self {
+            Self::Ceiling(..) => [&[], &[], &[]],
+            Self::Scope(_, relation) => [&relation.base_filters, &relation.walled_filters, &relation.filters],
+        };
+        filters.into_iter().flatten()
     }
 
     /// Whether the visible column at that place is, in the store, text that is equal only to the same bytes.

@@ -7,7 +7,7 @@ use std::{
 
 use jiff::{civil::Date, tz::TimeZone};
 use mountgate_core::{
-    AgentName, BackendName, ColumnName, Hours, LimitKey, Limits, MountName, PolicyName, Rate, RelationName,
+    AgentName, Aggregate, BackendName, ColumnName, Hours, LimitKey, Limits, MountName, PolicyName, Rate, RelationName,
     ceiling::{CeilingError, RelationDeclaration},
 };
 use toml::de::DeValue;
@@ -251,9 +251,18 @@ fn table(table: &Table<'_>) -> Option<RelationDeclaration> {
     let filter = table.get("filter").and_then(|value| value.parsed(mountgate_sql::filter::parse));
     let lend = table.get("lend").map(|value| names(&value)).unwrap_or_default();
     table.not_yet("write", "mounts are for reading until writes and their approval are built; take it out");
-    table.not_yet("require", "look-ups by key cannot be demanded until then; take it out");
-    table.not_yet("aggregate", "minimum groups cannot be demanded until then; take it out");
-    Some(RelationDeclaration { columns: columns?, masks, lend, filter })
+    let require = table.get("require").map(|value| names(&value)).unwrap_or_default();
+    let aggregate = table.get("aggregate").and_then(|value| aggregate(&value));
+    Some(RelationDeclaration { columns: columns?, masks, lend, filter, require, aggregate })
+}
+
+/// `{ unit = "customer_id", min_group = 5 }`
+fn aggregate(value: &Value<'_>) -> Option<Aggregate> {
+    let table = value.table()?;
+    let unit = table.require("unit", "unit = \"customer_id\"").and_then(|value| value.string());
+    // A group of one is a row.
+    let least = table.require("min_group", "min_group = 5").and_then(|value| value.integer(2, 1_000_000));
+    Some(Aggregate { unit: ColumnName::new(unit?), min_group: u32::try_from(least?).ok()? })
 }
 
 /// Columns named one by one.

@@ -183,7 +183,15 @@ fn tables(detail: &MountDetail) -> Value {
         .iter()
         .map(|relation| {
             let columns: Vec<&str> = relation.columns.iter().map(|column| column.name.as_str()).collect();
-            json!({ "name": relation.name, "columns": columns, "filtered": relation.filtered })
+            let mut table = json!({ "name": relation.name, "columns": columns, "filtered": relation.filtered });
+            // Without these, a model only finds out by being refused.
+            if !relation.require.is_empty() {
+                table["require"] = json!(relation.require);
+            }
+            if let Some(min_group) = relation.min_group {
+                table["min_group"] = json!(min_group);
+            }
+            table
         })
         .collect();
     json!({ "mount": detail.summary.name, "dialect": detail.summary.dialect, "tables": tables })

@@ -42,7 +42,7 @@ impl Name {
         match self {
             Self::ListTables => "The tables that you may read, with their columns' names. Call this first.",
             Self::DescribeTable => {
-                "One table: columns, types, keys, which columns are masked and how, whether rows are filtered."
+                "One table: columns, types, keys, which columns are masked and how, whether rows are filtered, which columns a look-up must give (`require`), the smallest group of a table for statistics (`min_group`)."
             }
             Self::Query => {
                 "Runs one SELECT and returns its rows. Give values as parameters ($1, $2, … or ? in SQLite) in `params`. \

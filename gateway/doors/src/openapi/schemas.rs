@@ -117,6 +117,8 @@ pub(super) fn all() -> Value {
                             "masks": labels,
                         }))),
                         "filtered": { "type": "boolean" },
+                        "require": list(text("a column that every reference must fix to one value")),
+                        "min_group": { "type": "integer", "description": "it answers with counts, sums and averages over groups of at least so many" },
                     }))),
                     "limits": { "type": "object", "additionalProperties": { "type": "string" } },
                     "left": { "type": "object", "description": "what is left of the limits, where nobody else draws on them" },

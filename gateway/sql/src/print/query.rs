@@ -5,7 +5,7 @@ use mountgate_core::Refusal;
 use super::Printer;
 use crate::{
     Dialect,
-    ir::{Body, Bound, Distinct, From, Group, Item, ItemKind, Order, OrderKey, Query, Select, Term, Window},
+    ir::{Body, Bound, Distinct, From, Group, Guard, Item, ItemKind, Order, OrderKey, Query, Select, Term, Window},
 };
 
 /// What a select list's items are called.
@@ -124,7 +124,7 @@ impl<'a> Printer<'_, 'a> {
     }
 
     fn select(&mut self, select: &Select<'a>, names: Names) -> Printed {
-        let Select { distinct, outputs, from, filter, group, having, windows } = select;
+        let Select { distinct, outputs, from, filter, group, having, windows, guards } = select;
         self.push("SELECT ");
         match distinct {
             Distinct::No => {}
@@ -163,9 +163,16 @@ impl<'a> Printer<'_, 'a> {
             self.push(" GROUP BY ");
             self.separated(group, |this, key| this.group(key))?;
         }
+        let mut word = " HAVING ";
         if let Some(having) = having {
-            self.push(" HAVING ");
+            self.push(word);
+            word = " AND ";
             self.expr(having)?;
+        }
+        for guard in guards {
+            self.push(word);
+            word = " AND ";
+            self.guard(*guard);
         }
         if !windows.is_empty() {
             self.push(" WINDOW ");
@@ -178,6 +185,27 @@ impl<'a> Printer<'_, 'a> {
             }
         }
         Ok(())
+    }
+
+    /// `(count(DISTINCT unit) >= least)`, over the group's rows or those of them in which a column is not NULL.
+    fn guard(&mut self, guard: Guard) {
+        let Guard { item, of, least } = guard;
+        self.push("(");
+        self.function_name("count", self.dialect == Dialect::Postgres);
+        self.push("(DISTINCT ");
+        if let Some((item, column)) = of {
+            self.push("CASE WHEN ");
+            self.alias(item);
+            self.push(".");
+            self.column(item, column);
+            self.push(" IS NOT NULL THEN ");
+        }
+        self.alias(item);
+        self.push(".");
+        self.unit_name(item);
+        self.push(if of.is_some() { " END) >= " } else { ") >= " });
+        self.push(&least.to_string());
+        self.push(")");
     }
 
     fn group(&mut self, group: &Group<'a>) -> Printed {

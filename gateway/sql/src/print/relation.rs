@@ -17,11 +17,11 @@ use crate::{Dialect, ir::ItemKind, view::Rel};
 impl Printer<'_, '_> {
     pub(super) fn relation(&mut self, id: u32) -> Result<(), Refusal> {
         let broken = || Refusal::new(Code::Internal, "a statement was enforced against something other than a scope");
-        let (rel, used) = match self.items.get(id as usize).map(|item| &item.kind) {
-            Some(ItemKind::Relation { rel: Rel::Scope(name, _), used, .. }) => {
+        let (rel, used, pinned) = match self.items.get(id as usize).map(|item| &item.kind) {
+            Some(ItemKind::Relation { rel: Rel::Scope(name, _), used, pinned, touched: _ }) => {
                 // The scope that is printed is the one that names were resolved in.
                 let Some((name, relation)) = self.scope.relations().get_key_value(*name) else { return Err(broken()) };
-                ((name, relation), used)
+                ((name, relation), used, pinned)
             }
             Some(
                 ItemKind::Relation { rel: Rel::Ceiling(..), .. }
@@ -51,6 +51,15 @@ impl Printer<'_, '_> {
             self.push(" AS ");
             self.ident(column.name.as_str());
         }
+        if let Some(aggregate) = relation.aggregate.as_ref().filter(|_| !is_down(Defence::Aggregate)) {
+            self.push(if any { ", " } else { "" });
+            any = true;
+            let unit =
+                self.masked(&Masked { relation: name, store, alias: &alias, column: &aggregate.unit, masks: &[] })?;
+            self.push(&unit);
+            self.push(" AS ");
+            self.unit_name(id);
+        }
         if !any {
             self.push("1 AS \"f0\"");
         }
@@ -75,7 +84,20 @@ impl Printer<'_, '_> {
             word = " AND ";
             self.filter(filter, name, relation, &alias, true)?;
         }
-        if self.leaky && relation.is_filtered() && !is_down(Defence::Fence) {
+        // What the relation demands is fixed here too, below the fence: a predicate that raises would otherwise tell of
+        // rows of other keys, and a mistake in where a key counts as given costs rows, and shows none.
+        for (column, value) in pinned {
+            self.push(word);
+            word = " AND ";
+            self.push("(");
+            self.push(&alias);
+            self.push(".");
+            self.column(id, *column);
+            self.push(" = ");
+            self.expr(value)?;
+            self.push(")");
+        }
+        if self.leaky && (relation.is_filtered() || !pinned.is_empty()) && !is_down(Defence::Fence) {
             // The fence: neither planner moves an outer predicate below it.
             self.push(match self.dialect {
                 Dialect::Sqlite => " LIMIT -1",
@@ -85,5 +107,16 @@ impl Printer<'_, '_> {
         }
         self.push(")");
         Ok(())
+    }
+
+    /// The name of the unit among an item's columns: one that no column in scope has.
+    pub(super) fn unit_name(&mut self, id: u32) {
+        let mut name = String::from("u0");
+        if let Some(ItemKind::Relation { rel, .. }) = self.items.get(id as usize).map(|item| &item.kind) {
+            while rel.find(Dialect::Sqlite, &name).is_some() {
+                name.push('0');
+            }
+        }
+        self.ident(&name);
     }
 }

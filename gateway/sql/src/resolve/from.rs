@@ -367,7 +367,7 @@ impl<'a> Resolver<'a> {
         if let Some(touched) = self.touched.get_mut(touched) {
             touched.references += 1;
         }
-        let kind = ItemKind::Relation { rel, touched: touched as u32, used: vec![false; rel.width()] };
+        let kind = ItemKind::Relation { rel, touched: touched as u32, used: vec![false; rel.width()], pinned: vec![] };
         let default = Cow::Borrowed(self.dialect.default_schema());
         let schema = schema_name.unwrap_or(default);
         // What is named `sales.orders` without an alias is referred to as `orders`.

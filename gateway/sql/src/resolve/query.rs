@@ -314,7 +314,7 @@ impl<'a> Resolver<'a> {
         }
         self.levels.pop();
         self.current = projected;
-        let select = Select { distinct, outputs: exprs, from, filter, group, having, windows };
+        let select = Select { distinct, outputs: exprs, from, filter, group, having, windows, guards: vec![] };
         Ok((select, outputs, order))
     }
 
