@@ -12,6 +12,10 @@ mod bombs;
 mod early;
 #[path = "threats/functions.rs"]
 mod functions;
+#[path = "threats/groups.rs"]
+mod groups;
+#[path = "threats/keys.rs"]
+mod keys;
 #[path = "threats/lent.rs"]
 mod lent;
 #[path = "threats/masks.rs"]

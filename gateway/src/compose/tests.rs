@@ -72,6 +72,43 @@ async fn what_is_lent_is_there_and_hidden() {
 }
 
 #[tokio::test]
+async fn demands_must_fit_their_columns() {
+    let shop = Shop::new();
+    let customers = "filter = \"customer_id = claim.customer_id\"\n\n[limits]";
+    let with = |keys: &str| crate::shop::MOUNT.replacen(customers, &format!("{keys}\n\n[limits]"), 1);
+    shop.mount(&with("require = [\"custmer_id\", \"secret\", \"email\"]"));
+    let at = |column: usize, why: &str| format!("mounts/support.toml:13:{column} {why}");
+    assert_eq!(
+        wrong(&shop).await,
+        [
+            at(12, "`customers` has no column `custmer_id`; did you mean `customer_id`?"),
+            at(26, "`secret` is not among `columns` of `customers`: agents can't look rows up by what they can't name"),
+            at(
+                36,
+                "`email` of `customers` has a mask, and many rows may be alike under a mask: take one of the two out"
+            ),
+        ]
+    );
+    shop.mount(&with("aggregate = { unit = \"email\", min_group = 5 }"));
+    let masked = wrong(&shop).await;
+    assert!(
+        masked.len() == 1
+            && masked[0].starts_with("mounts/support.toml:13:")
+            && masked[0].contains("has a mask, under which"),
+        "{masked:?}"
+    );
+    shop.mount(&with("aggregate = { unit = \"person\", min_group = 5 }"));
+    let unknown = wrong(&shop).await;
+    assert!(unknown.len() == 1 && unknown[0].contains("`customers` has no column `person`"), "{unknown:?}");
+    shop.mount(&with("require = [\"customer_id\"]\naggregate = { unit = \"secret\", min_group = 2 }"));
+    let composed = compose(&shop).await.unwrap_or_else(|problems| panic!("{problems}"));
+    let customers = &composed.generation.mounts()["support"].ceiling().relations()["customers"];
+    assert_eq!(customers.require, ["customer_id".into()]);
+    assert_eq!(customers.aggregate.as_ref().map(|a| (a.unit.as_str(), a.min_group)), Some(("secret", 2)));
+    assert_eq!(customers.hidden_unit(), Some(&"secret".into()));
+}
+
+#[tokio::test]
 async fn a_mask_and_a_filter_must_fit_their_columns() {
     let shop = Shop::new();
     let mount = crate::shop::MOUNT.replace("{ partial = { first = 1, last = 4 } }", "{ round = 2 }").replacen(

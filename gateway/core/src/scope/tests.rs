@@ -2,8 +2,9 @@ use std::collections::BTreeMap;
 
 use super::{Scope, ScopeError};
 use crate::{
-    Catalogue, Ceiling, ColumnInfo, ColumnName, ColumnType, CompareOp, Filter, Grant, LimitKey, Limits, Mask, Node,
-    RelationGrant, RelationInfo, RelationName, RelationTouch, Touch, Value, Verb, Walled, ceiling::RelationDeclaration,
+    Aggregate, Catalogue, Ceiling, ColumnInfo, ColumnName, ColumnType, CompareOp, Filter, Grant, LimitKey, Limits,
+    Mask, Node, RelationGrant, RelationInfo, RelationName, RelationTouch, Touch, Value, Verb, Walled,
+    ceiling::RelationDeclaration,
 };
 
 fn eq(column: &str, value: Node) -> Filter {
@@ -12,6 +13,10 @@ fn eq(column: &str, value: Node) -> Filter {
 }
 
 fn ceiling() -> Ceiling {
+    demanding(None)
+}
+
+fn demanding(aggregate: Option<Aggregate>) -> Ceiling {
     let column = |name: &str, ty| ColumnInfo { name: name.into(), ty, store_type: "x".into(), loose_equality: false };
     let store = RelationInfo {
         schema: "main".into(),
@@ -30,6 +35,8 @@ fn ceiling() -> Ceiling {
         masks: [(ColumnName::from("email"), Mask::Hash)].into(),
         lend: vec!["region".into()],
         filter: Some(eq("tenant", Node::Claim("tenant".into()))),
+        require: vec!["id".into()],
+        aggregate,
     };
     Ceiling::build(
         &[(RelationName::from("customers"), declaration)].into(),
@@ -126,6 +133,16 @@ fn a_lent_column_filters_and_is_not_seen() {
 }
 
 #[test]
+fn demands_hold_whatever_the_verdict_says() {
+    let aggregate = Some(Aggregate { unit: "salary".into(), min_group: 5 });
+    for grant in [Grant::Ceiling, grant(&[("email", &[])], None), grant(&[], None)] {
+        let scope = Scope::narrow(&demanding(aggregate.clone()), &touch(), &grant).unwrap();
+        let relation = scope.relation(&"customers".into()).unwrap();
+        assert_eq!((&relation.require, &relation.aggregate), (&vec!["id".into()], &aggregate));
+    }
+}
+
+#[test]
 fn a_relation_that_is_not_granted_is_not_in_scope() {
     let scope = narrow(&Grant::Narrowed(BTreeMap::new())).unwrap();
     assert!(scope.relation(&RelationName::from("customers")).is_none());
@@ -159,6 +176,16 @@ fn behind_a_wall_its_masks_are_not_applied_again_and_its_filters_are_where_they_
     let names: Vec<&str> = lending.read().columns.iter().map(|column| column.name.as_str()).collect();
     assert_eq!((lending.read().name.as_str(), names.as_slice()), ("l_customers", ["id", "email", "region"].as_slice()));
     assert!(lending.lends && lending.column(&"region".into()).is_none());
+    // Nor is a unit that agents don't see.
+    let counted = demanding(Some(Aggregate { unit: "salary".into(), min_group: 5 }));
+    let scope = Scope::narrow(&counted.behind(walled), &touch(), &Grant::Ceiling).unwrap();
+    let lending = scope.relation(&"customers".into()).unwrap();
+    let names: Vec<&str> = lending.read().columns.iter().map(|column| column.name.as_str()).collect();
+    assert_eq!(
+        (lending.read().name.as_str(), names.as_slice()),
+        ("l_customers", ["id", "email", "salary", "region"].as_slice())
+    );
+    assert!(lending.lends && lending.column(&"salary".into()).is_none());
     // What the scope shows is the same with and without.
     assert_eq!(narrow(&more).unwrap().relation(&"customers".into()).unwrap().columns[1].ty, email.ty);
     // Reaching past the ceiling is no less an error.
