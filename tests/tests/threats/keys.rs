@@ -28,14 +28,15 @@ const DATA: [&str; 2] = [
 ];
 
 async fn pair(engine: Engine, name: &str) -> [World; 2] {
-    let world = async |at: usize| {
+    let world = async |at: usize, rows: &str| {
         let tables =
             "CREATE TABLE tickets (ticket_id INTEGER PRIMARY KEY, owner INTEGER, body VARCHAR(40), region VARCHAR(20));
             CREATE TABLE owners (owner INTEGER PRIMARY KEY); INSERT INTO owners VALUES (0), (1), (2);";
-        let data = format!("{tables}{}", DATA[at]);
+        let data = format!("{tables}{rows}");
         World::with(engine, &format!("{name}_{at}"), &data, MOUNT, &[("region", "north")]).await
     };
-    [world(0).await, world(1).await]
+    let [one, other] = DATA;
+    [world(0, one).await, world(1, other).await]
 }
 
 const REFUSED: &[&str] = &[
@@ -110,10 +111,8 @@ async fn without_the_demand_the_table_is_listed() {
             }
         }
         set(Defence::Require, false);
-        for sql in REFUSED.iter().filter(|sql| !sql.contains("o.owner = t.owner")) {
-            // The ones whose answers agree by chance are few; the plain ones tell.
-            let plain = ["SELECT body FROM tickets", REFUSED[1], REFUSED[3], REFUSED[6]].contains(sql);
-            assert!(!plain || told.contains(sql), "{engine:?} {sql} tells nothing");
+        for sql in REFUSED.iter().filter(|sql| sql.starts_with("SELECT body")) {
+            assert!(told.contains(sql), "{engine:?} {sql} tells nothing");
         }
     }
 }

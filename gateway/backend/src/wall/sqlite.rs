@@ -69,7 +69,7 @@ impl SqliteWall {
             let mut named = || Ok::<_, String>(format!("{table}_{}", draw()?));
             let name = named()?;
             views.insert(name.clone(), texts.view(&from, relation, shown, false)?);
-            let lending = if shown.lent.is_empty() { name.clone() } else { named()? };
+            let lending = if shown.lending().next().is_none() { name.clone() } else { named()? };
             if lending != name {
                 views.insert(lending.clone(), texts.view(&from, relation, shown, true)?);
             }
@@ -161,7 +161,7 @@ struct Texts<'k> {
 }
 
 impl Texts<'_> {
-    /// `lending`: with the columns that policies may filter by, as the table has them.
+    /// `lending`: with the hidden columns that a statement of the gateway's may need, as the table has them.
     fn view(
         &mut self,
         from: &From<'_>,
@@ -175,7 +175,7 @@ impl Texts<'_> {
             let value = self.masked(relation, shown, column, &mut reads)?;
             columns.push(format!("{value} AS {}", quoted(column.name.as_str())));
         }
-        for lent in shown.lent.iter().filter(|_| lending) {
+        for lent in shown.lending().filter(|_| lending) {
             columns.push(format!("{} AS {}", base(&lent.name), quoted(lent.name.as_str())));
             reads.insert(lent.name.as_str().to_owned());
         }

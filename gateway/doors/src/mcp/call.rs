@@ -183,15 +183,17 @@ fn tables(detail: &MountDetail) -> Value {
         .iter()
         .map(|relation| {
             let columns: Vec<&str> = relation.columns.iter().map(|column| column.name.as_str()).collect();
-            let mut table = json!({ "name": relation.name, "columns": columns, "filtered": relation.filtered });
+            let table = json!({ "name": relation.name, "columns": columns, "filtered": relation.filtered });
             // Without these, a model only finds out by being refused.
-            if !relation.require.is_empty() {
-                table["require"] = json!(relation.require);
+            let require = (!relation.require.is_empty()).then(|| ("require", json!(relation.require)));
+            let min_group = relation.min_group.map(|least| ("min_group", json!(least)));
+            match table {
+                Value::Object(mut table) => {
+                    table.extend(require.into_iter().chain(min_group).map(|(key, value)| (key.to_owned(), value)));
+                    Value::Object(table)
+                }
+                other => other,
             }
-            if let Some(min_group) = relation.min_group {
-                table["min_group"] = json!(min_group);
-            }
-            table
         })
         .collect();
     json!({ "mount": detail.summary.name, "dialect": detail.summary.dialect, "tables": tables })

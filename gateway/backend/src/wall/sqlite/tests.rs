@@ -31,8 +31,8 @@ fn ceiling(columns: &[&str], masks: &[(&str, Mask)], filter: Option<Filter>) -> 
     let declaration = RelationDeclaration {
         columns: columns.iter().map(|name| ColumnName::from(*name)).collect(),
         masks: masks.iter().map(|(name, mask)| (ColumnName::from(*name), mask.clone())).collect(),
-        lend: vec![],
         filter,
+        ..RelationDeclaration::default()
     };
     let relation = RelationName::from("people");
     let catalogue = Catalogue { relations: [(relation.clone(), store)].into() };
@@ -160,6 +160,13 @@ fn lent_columns_are_in_a_view_of_their_own() {
     let columns = r#"SELECT "b"."id" AS "id", "b"."paid" AS "paid" FROM"#;
     let select = view.select.unwrap();
     assert!(view.shown == Shown::Lenders && select.starts_with(columns) && select.contains(" WHERE "), "{select}");
+    // Whom an aggregate counts is needed where agents don't see it.
+    let counted = mountgate_core::RelationCeiling {
+        aggregate: Some(mountgate_core::Aggregate { unit: "paid".into(), min_group: 5 }),
+        lent: vec![],
+        ..lent.clone()
+    };
+    assert_eq!(texts.view(&FROM, &relation, &counted, true).unwrap().select, Some(select));
     let view = texts.view(&FROM, &relation, &lent, false).unwrap();
     assert!(view.shown == Shown::Everyone && !view.select.unwrap().contains("paid"));
     assert!(!view.reads.values().any(|reads| reads.contains("paid")));
