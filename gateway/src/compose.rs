@@ -77,6 +77,7 @@ impl Composer {
                 (Ok((backend, ceiling)), Ok((policy, per_agent))) => mounts.push(Mount::new(MountSpec {
                     name: declared.name.clone(),
                     dialect: opened.backend.dialect(),
+                    extras: opened.config.extras.iter().cloned().collect(),
                     ceiling,
                     backend,
                     policy,

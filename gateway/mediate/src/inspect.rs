@@ -76,7 +76,7 @@ impl Mount {
         now_ms: i64,
         seen: &mut Inspection,
     ) -> Result<(), Refusal> {
-        let known = Known::new(self, Statement::parse(self.spec.dialect, sql)?)?;
+        let known = Known::new(self, Statement::parse_allowing(self.spec.dialect, sql, &self.spec.extras)?)?;
         seen.touch = Some(Arc::clone(&known.touch));
         let asked = self.decide(&Question {
             statement: None,

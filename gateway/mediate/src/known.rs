@@ -49,7 +49,8 @@ impl Known {
         if let Some(known) = mount.statements.get(text) {
             return Ok(known);
         }
-        let known = Arc::new(Self::new(mount, Statement::parse(mount.spec.dialect, text)?)?);
+        let known =
+            Arc::new(Self::new(mount, Statement::parse_allowing(mount.spec.dialect, text, &mount.spec.extras)?)?);
         mount.statements.insert(text.into(), Arc::clone(&known));
         Ok(known)
     }

@@ -13,7 +13,7 @@ use mountgate_core::{
     request::RequestRelation,
 };
 use mountgate_policy::Policy;
-use mountgate_sql::{Dialect, MaskKeys};
+use mountgate_sql::{Dialect, MaskKeys, allow::Extra};
 
 use crate::{
     decide::{Decided, VerdictKey},
@@ -41,6 +41,8 @@ pub struct MountSpec {
     pub name: MountName,
     /// The dialect of its backend.
     pub dialect: Dialect,
+    /// Functions that the operator added to the dialect's list.
+    pub extras: Arc<[Extra]>,
     /// The ceiling; caps that its limits are silent on get [`Limits::defaults`].
     pub ceiling: Ceiling,
     /// The backend.

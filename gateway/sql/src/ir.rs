@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use mountgate_core::ColumnType;
 
-use crate::view::Rel;
+use crate::{allow::Extra, view::Rel};
 
 /// A resolved statement.
 pub(crate) struct Resolved<'a> {
@@ -193,8 +193,10 @@ pub(crate) enum Over<'a> {
 
 #[derive(Clone, PartialEq)]
 pub(crate) struct Call<'a> {
-    /// From the allow-list.
-    pub(crate) name: &'static str,
+    /// From the allow-list, or an operator's addition to it.
+    pub(crate) name: &'a str,
+    /// Of an operator's addition.
+    pub(crate) extra: Option<&'a Extra>,
     /// Printed without parentheses (`current_date`).
     pub(crate) bare: bool,
     pub(crate) aggregate: bool,

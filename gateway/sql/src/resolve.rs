@@ -25,7 +25,7 @@ use sqlparser::{
 };
 
 use crate::{
-    Dialect, bounds,
+    Dialect, allow, bounds,
     ir::{Expr, Item, Output, Resolved, Source},
     refuse,
     view::{Rel, View},
@@ -39,12 +39,14 @@ pub(crate) fn resolve<'a>(
     view: View<'a>,
     text: &'a str,
     query: &'a ast::Query,
+    extras: &'a [allow::Extra],
     gather: bool,
 ) -> Outcome<(Resolved<'a>, Touch)> {
     let mut resolver = Resolver {
         dialect,
         view,
         text,
+        extras,
         items: Vec::new(),
         levels: Vec::new(),
         ctes: Vec::new(),
@@ -82,6 +84,8 @@ struct Resolver<'a> {
     dialect: Dialect,
     view: View<'a>,
     text: &'a str,
+    /// Functions that the operator added.
+    extras: &'a [allow::Extra],
     items: Vec<Item<'a>>,
     /// Query levels, the innermost last.
     levels: Vec<Level<'a>>,

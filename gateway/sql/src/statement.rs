@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mountgate_core::{Ceiling, Refusal, Scope, Touch};
 use sqlparser::{ast, parser::Parser};
 
-use crate::{Dialect, Plan, bounds, demand, print, refuse, resolve, tokens, view::View};
+use crate::{Dialect, Plan, allow::Extra, bounds, demand, print, refuse, resolve, tokens, view::View};
 
 /// One query in the mount's dialect. Cheap to clone; owns its text and tree.
 #[derive(Clone, Debug)]
@@ -19,6 +19,7 @@ struct Inner {
     text: Box<str>,
     query: Box<ast::Query>,
     parameters: usize,
+    extras: Arc<[Extra]>,
 }
 
 impl Statement {
@@ -28,6 +29,14 @@ impl Statement {
     /// `too_large`, `unparseable`, `unsupported` (another kind of statement, a literal or parameter of a kind that is
     /// not taken), `parameter_invalid`.
     pub fn parse(dialect: Dialect, text: &str) -> Result<Self, Refusal> {
+        Self::parse_allowing(dialect, text, &Arc::from([]))
+    }
+
+    /// As [`Statement::parse`], with functions that an operator's configuration adds to the list.
+    ///
+    /// # Errors
+    /// As [`Statement::parse`].
+    pub fn parse_allowing(dialect: Dialect, text: &str, extras: &Arc<[Extra]>) -> Result<Self, Refusal> {
         let lexed = tokens::lex(dialect, text)?;
         let first = lexed.tokens.first().map(|token| (token.token.to_string(), token.span));
         let mut parser = Parser::new(dialect.parser())
@@ -54,7 +63,8 @@ impl Statement {
             return Err(refuse::unsupported(format!("`{}`", keyword.to_uppercase()), span)
                 .hint("only queries are answered: SELECT, WITH … SELECT, VALUES"));
         };
-        let inner = Inner { dialect, text: text.into(), query, parameters: lexed.parameters };
+        let inner =
+            Inner { dialect, text: text.into(), query, parameters: lexed.parameters, extras: Arc::clone(extras) };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -79,7 +89,8 @@ impl Statement {
     /// `not_in_scope`, `ambiguous`, `unsupported`, `type_mismatch`, `resource_limit`.
     pub fn touch(&self, ceiling: &Ceiling) -> Result<Touch, Refusal> {
         let inner = &*self.inner;
-        let (_, touch) = resolve::resolve(inner.dialect, View::Ceiling(ceiling), &inner.text, &inner.query, true)?;
+        let (_, touch) =
+            resolve::resolve(inner.dialect, View::Ceiling(ceiling), &inner.text, &inner.query, &inner.extras, true)?;
         Ok(touch)
     }
 
@@ -90,7 +101,8 @@ impl Statement {
     /// ceiling demands more of statements over a relation than this one gives.
     pub fn enforce(&self, scope: &Scope) -> Result<Plan, Refusal> {
         let inner = &*self.inner;
-        let (mut resolved, _) = resolve::resolve(inner.dialect, View::Scope(scope), &inner.text, &inner.query, false)?;
+        let (mut resolved, _) =
+            resolve::resolve(inner.dialect, View::Scope(scope), &inner.text, &inner.query, &inner.extras, false)?;
         demand::meet(&mut resolved)?;
         print::print(inner.dialect, scope, &resolved, inner.parameters)
     }

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use mountgate_core::ColumnType;
 use mountgate_driver::PostgresConfig;
+use mountgate_sql::{Dialect, allow::Extra};
 
 use super::{
     main_file::path,
@@ -29,6 +31,8 @@ pub struct BackendConfig {
     pub store: StoreSection,
     /// Whether it must have a wall.
     pub wall: Wall,
+    /// Functions that its mounts' agents may call beside those on the list.
+    pub extras: Vec<Extra>,
 }
 
 /// Which store.
@@ -74,6 +78,7 @@ pub(super) fn unsound() -> BackendConfig {
     BackendConfig {
         store: StoreSection::Sqlite(SqliteSection { path: PathBuf::new(), threads: None }),
         wall: Wall::Warn,
+        extras: vec![],
     }
 }
 
@@ -105,7 +110,94 @@ pub(super) fn backend(table: &Table<'_>, folder: &Path) -> Option<BackendConfig>
             return None;
         }
     };
-    Some(BackendConfig { store, wall })
+    let dialect = match &store {
+        StoreSection::Sqlite(_) => Dialect::Sqlite,
+        StoreSection::Postgres(_) => Dialect::Postgres,
+    };
+    let extras = table.get("allow").map(|value| extras(&value, dialect)).unwrap_or_default();
+    Some(BackendConfig { store, wall, extras })
+}
+
+/// `[backends.NAME.allow]`: `functions = [{ schema = "public", name = "similarity", returns = "float" }]`
+fn extras(value: &Value<'_>, dialect: Dialect) -> Vec<Extra> {
+    let Some(table) = value.table() else { return vec![] };
+    let mut out: Vec<Extra> = Vec::new();
+    let functions = table.require("functions", "functions = [{ name = \"soundex\", returns = \"text\" }]");
+    for entry in functions.as_ref().and_then(Value::tables).unwrap_or_default() {
+        let Some(extra) = extra(&entry, dialect) else { continue };
+        if out.iter().any(|other| other.name() == extra.name()) {
+            entry.reject(format!("`{}` is allowed twice: once is enough", extra.name()));
+            continue;
+        }
+        out.push(extra);
+    }
+    out
+}
+
+fn extra(table: &Table<'_>, dialect: Dialect) -> Option<Extra> {
+    let name = table.require("name", "name = \"similarity\"").and_then(|value| value.string());
+    let schema = table.get("schema").map(|value| value.string());
+    let returns = table.require("returns", "returns = \"float\"").and_then(|value| {
+        value.choice(&[
+            ("boolean", Returns::Boolean),
+            ("integer", Returns::Integer),
+            ("float", Returns::Float),
+            ("decimal", Returns::Decimal),
+            ("text", Returns::Text),
+            ("bytes", Returns::Bytes),
+            ("date", Returns::Date),
+            ("timestamp", Returns::Timestamp),
+            ("timestamptz", Returns::TimestampTz),
+            ("uuid", Returns::Uuid),
+            ("json", Returns::Json),
+            ("any", Returns::Any),
+        ])
+    });
+    let arguments = table.get("arguments").map(|value| value.integer(0, 100));
+    if let Some(value) = table.get("leakproof")
+        && value.boolean() == Some(true)
+    {
+        value.reject("what a function of your own does with a row is not known here: it is always fenced; write `leakproof = false`, or take it out");
+    }
+    let schema = schema.map_or(Some(None), |schema| schema.map(Some))?;
+    let arguments = arguments.map_or(Some(None), |arguments| arguments.map(Some))?;
+    let arguments = arguments.and_then(|arguments| u8::try_from(arguments).ok());
+    Extra::new(dialect, schema, name?, returns?.into(), arguments).map_err(|why| table.reject(why)).ok()
+}
+
+#[derive(Clone, Copy)]
+enum Returns {
+    Boolean,
+    Integer,
+    Float,
+    Decimal,
+    Text,
+    Bytes,
+    Date,
+    Timestamp,
+    TimestampTz,
+    Uuid,
+    Json,
+    Any,
+}
+
+impl From<Returns> for ColumnType {
+    fn from(returns: Returns) -> Self {
+        match returns {
+            Returns::Boolean => Self::Boolean,
+            Returns::Integer => Self::Integer,
+            Returns::Float => Self::Float,
+            Returns::Decimal => Self::Decimal,
+            Returns::Text => Self::Text,
+            Returns::Bytes => Self::Bytes,
+            Returns::Date => Self::Date,
+            Returns::Timestamp => Self::Timestamp,
+            Returns::TimestampTz => Self::TimestampTz,
+            Returns::Uuid => Self::Uuid,
+            Returns::Json => Self::Json,
+            Returns::Any => Self::Any,
+        }
+    }
 }
 
 fn postgres(table: &Table<'_>, folder: &Path) -> Option<PostgresSection> {

@@ -134,6 +134,14 @@ impl MainFile {
                 ));
             }
         }
+        for (name, backend) in &self.backends {
+            for extra in &backend.extras {
+                warnings.push(format!(
+                    "backend `{name}`: agents may call `{}`, which is on no list of this gateway's: what it reads, changes and costs is yours to know",
+                    extra.shown()
+                ));
+            }
+        }
         for name in self.plugins.keys() {
             warnings.push(format!("plugin `{name}` runs unsigned (`allow_unsigned_plugins`): for development only"));
         }

@@ -185,6 +185,27 @@ impl<'d> Value<'d> {
         }
     }
 
+    /// A list of tables.
+    pub(super) fn tables(&self) -> Option<Vec<Table<'d>>> {
+        let DeValue::Array(items) = self.raw() else {
+            self.mistyped("a list of tables");
+            return None;
+        };
+        let mut out = Vec::with_capacity(items.len());
+        for item in items {
+            match item.get_ref() {
+                DeValue::Table(entries) => {
+                    out.push(Table::new(self.notes.clone(), entries, item.span(), self.name.clone()));
+                }
+                other => self.reject_at(
+                    &item.span(),
+                    format!("`{}` should be a list of tables, and this is {}", self.name, article(other)),
+                ),
+            }
+        }
+        Some(out)
+    }
+
     pub(super) fn string(&self) -> Option<&'d str> {
         match self.raw() {
             DeValue::String(text) => Some(text.as_ref()),

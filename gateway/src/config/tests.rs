@@ -116,6 +116,21 @@ fn sound_files_load() {
 }
 
 #[test]
+fn functions_that_are_added_are_warned_of() {
+    let allow = "kind = \"sqlite\"\nallow = { functions = [{ name = \"zeroblob\", returns = \"bytes\", arguments = 1, leakproof = false }] }";
+    let config = load(&MAIN.replace("kind = \"sqlite\"", allow), &[("support", MOUNT)]);
+    let config = config.unwrap_or_else(|problems| panic!("{problems}"));
+    let extras = &config.main.backends["shop"].extras;
+    assert_eq!(extras.len(), 1);
+    assert!(extras[0].name() == "zeroblob" && extras[0].takes(1) && !extras[0].takes(2));
+    assert!(
+        config.warnings.iter().any(|warning| warning.contains("agents may call `zeroblob`")),
+        "{:?}",
+        config.warnings
+    );
+}
+
+#[test]
 fn the_designs_mount_loads_but_for_what_later_issues_build() {
     let mut out = String::new();
     told(&mut out, "the design's mount", load(MAIN, &[("support", DESIGN)]));
@@ -243,6 +258,16 @@ fn every_mistake_in_the_main_file_is_told_with_its_place() {
         ("kind = \"sqlite\"", ""),
         ("kind = \"sqlite\"", "kind = \"sqlite\"\npool = 4"),
         ("kind = \"sqlite\"", "kind = \"sqlite\"\nwall = \"requires\""),
+        ("kind = \"sqlite\"", "kind = \"sqlite\"\nallow = { functions = \"zeroblob\" }"),
+        ("kind = \"sqlite\"", "kind = \"sqlite\"\nallow = {}"),
+        (
+            "kind = \"sqlite\"",
+            "kind = \"sqlite\"\nallow = { functions = [{ name = \"zeroblob\", returns = \"blob\" }, 7] }",
+        ),
+        (
+            "kind = \"sqlite\"",
+            "kind = \"sqlite\"\nallow = { functions = [{ name = \"zeroblob\", returns = \"bytes\", leakproof = true }, { name = \"lower\", returns = \"text\" }, { schema = \"x\", name = \"f\", returns = \"text\", argument = 1 }] }",
+        ),
         ("path = \"shop.db\"", "pth = \"shop.db\""),
         ("path = \"shop.db\"", "path = \"shop.db\"\nthreads = 0"),
         (
@@ -426,7 +451,7 @@ wall = "require"
         password: Some(Secret::File("/conf/pg.password".into())),
         pool: Some(9),
     });
-    assert_eq!(backends["pg"], BackendConfig { store: expected, wall: Wall::Require });
+    assert_eq!(backends["pg"], BackendConfig { store: expected, wall: Wall::Require, extras: vec![] });
     assert!(config.warnings.iter().any(|warning| warning.contains("0.0.0.0:1")));
 }
 

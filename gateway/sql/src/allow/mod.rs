@@ -6,8 +6,11 @@
 //! bounds what it makes (the size of its arguments, the driver's limits). Errors and timing are `leak`'s and the
 //! driver's to contain, not the lists'.
 
+mod extra;
 mod postgres;
 mod sqlite;
+
+pub use extra::Extra;
 
 use mountgate_core::ColumnType;
 
@@ -151,6 +154,57 @@ pub fn table_columns(dialect: Dialect, name: &str) -> Option<&'static [&'static 
         Dialect::Postgres => postgres::TABLES,
     };
     list.binary_search_by(|(entry, _)| (*entry).cmp(name)).ok().and_then(|at| list.get(at)).map(|(_, columns)| *columns)
+}
+
+/// The lists with the reason of each entry, as `docs/allowed.md`.
+pub fn markdown() -> String {
+    let mut out = String::from(
+        "# What statements may use\n\n<!-- Made from the lists in `gateway/sql/src/allow`; a test compares. Do not edit. -->\n\n\
+         Whatever is not on these lists is refused by name (`unsupported`). `[backends.NAME.allow]` in `mountgate.toml` adds\n\
+         functions of the store's own, at the operator's risk:\n\n\
+         ```toml\n[backends.shop.allow]\n\
+         functions = [{ schema = \"public\", name = \"similarity\", returns = \"float\", arguments = 2 }]\n```\n\n\
+         Such a function has one value per row, is called without its schema by agents and with it by the gateway, and is\n\
+         taken to raise on any row: relations are fenced from it. What it reads, changes and costs is not known to the gateway,\n\
+         which says so at start and in `check`. In PostgreSQL the gateway's role must be allowed to execute it.\n",
+    );
+    for (dialect, name) in [(Dialect::Sqlite, "SQLite"), (Dialect::Postgres, "PostgreSQL")] {
+        let (casts, operators) = match dialect {
+            Dialect::Sqlite => (sqlite::CASTS, sqlite::OPERATORS),
+            Dialect::Postgres => (postgres::CASTS, postgres::OPERATORS),
+        };
+        let functions = every_function(dialect).iter().map(|function| {
+            let kind = match function.kind {
+                Kind::Scalar => "",
+                Kind::Aggregate => " (aggregate)",
+                Kind::Window => " (window)",
+                Kind::Table => " (in FROM)",
+            };
+            (format!("`{}`{kind}", function.name), function.reason)
+        });
+        by_reason(&mut out, &format!("{name}: functions"), functions);
+        let types = casts.iter().map(|cast| (format!("`{}`", cast.name), cast.reason));
+        by_reason(&mut out, &format!("{name}: types that may be cast to"), types);
+        let symbols =
+            operators.iter().map(|operator| (format!("`{}`", operator.symbol.replace('|', "\\|")), operator.reason));
+        by_reason(&mut out, &format!("{name}: operators, beside comparisons, AND, OR and NOT"), symbols);
+    }
+    out
+}
+
+/// A table of the reasons, each with the entries that it holds for.
+fn by_reason(out: &mut String, title: &str, entries: impl Iterator<Item = (String, &'static str)>) {
+    let mut reasons: Vec<(&str, Vec<String>)> = Vec::new();
+    for (entry, reason) in entries {
+        match reasons.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, names)) => names.push(entry),
+            None => reasons.push((reason, vec![entry])),
+        }
+    }
+    out.push_str(&format!("\n## {title}\n\n| why it is safe | entries |\n| --- | --- |\n"));
+    for (reason, names) in reasons {
+        out.push_str(&format!("| {reason} | {} |\n", names.join(", ")));
+    }
 }
 
 #[cfg(test)]

@@ -389,3 +389,77 @@ fn sqlite_has_every_function_of_the_list_with_these_numbers_of_arguments() {
         }
     }
 }
+
+fn extra(dialect: Dialect, schema: Option<&str>, name: &str) -> Result<super::Extra, String> {
+    super::Extra::new(dialect, schema, name, mountgate_core::ColumnType::Float, Some(2))
+}
+
+#[test]
+fn what_cannot_be_added_is_told_why() {
+    for (dialect, schema, name, why) in [
+        (Dialect::Postgres, None, "similarity", "needs its schema"),
+        (Dialect::Sqlite, Some("main"), "zeroblob", "no schema"),
+        (Dialect::Postgres, Some("public"), "lower", "on the list already"),
+        (Dialect::Sqlite, None, "count", "on the list already"),
+        (Dialect::Sqlite, None, "mountgate_hash", "the masks' own"),
+        (Dialect::Postgres, Some("public"), "f(x)", "no plain name"),
+        (Dialect::Postgres, Some("public"), "Similarity", "no plain name"),
+        (Dialect::Postgres, Some("pub\"lic"), "similarity", "no plain name"),
+        (Dialect::Sqlite, None, "", "no plain name"),
+        (Dialect::Sqlite, None, "1x", "no plain name"),
+    ] {
+        let told = extra(dialect, schema, name).unwrap_err();
+        assert!(told.contains(why), "{name}: {told}");
+    }
+}
+
+#[test]
+fn an_added_function_is_called_by_its_whole_name_and_fenced() {
+    use crate::{Statement, fuzz};
+    let ceiling = fuzz::shop().unwrap();
+    for (dialect, schema, printed, fence) in [
+        (Dialect::Sqlite, None, "\"similarity\"(\"t1\".\"name\", 'x')", "LIMIT -1"),
+        (Dialect::Postgres, Some("public"), "\"public\".\"similarity\"(\"t1\".\"name\", 'x')", "OFFSET 0"),
+    ] {
+        let sql = "SELECT id, similarity(name, 'x') AS s FROM emp WHERE similarity(name, 'x') > 0.5";
+        assert_eq!(
+            Statement::parse(dialect, sql).unwrap().touch(ceiling).unwrap_err().code,
+            mountgate_core::Code::Unsupported
+        );
+        let extras = std::sync::Arc::from([extra(dialect, schema, "similarity").unwrap()]);
+        let parse = |sql: &str| Statement::parse_allowing(dialect, sql, &extras).unwrap();
+        let statement = parse(sql);
+        let touch = statement.touch(ceiling).unwrap();
+        let scope = mountgate_core::Scope::narrow(ceiling, &touch, &mountgate_core::Grant::Ceiling).unwrap();
+        let plan = statement.enforce(&scope).unwrap();
+        assert_eq!(plan.sql().matches(printed).count(), 2, "{}", plan.sql());
+        assert!(plan.sql().contains(fence) && plan.fenced() == ["emp".into()], "{}", plan.sql());
+        assert_eq!(plan.columns()[1].ty, Some(mountgate_core::ColumnType::Float));
+        // Nothing beside it, and not in other ways.
+        for sql in [
+            "SELECT similarity(name) FROM emp",
+            "SELECT similarity(DISTINCT name, 'x') FROM emp",
+            "SELECT similarity(name, 'x') OVER () FROM emp",
+            "SELECT similarity(name, 'x') FILTER (WHERE id = 1) FROM emp",
+            "SELECT public.similarity(name, 'x') FROM emp",
+            "SELECT * FROM similarity('x', 'y')",
+            "SELECT dissimilarity(name, 'x') FROM emp",
+        ] {
+            assert_eq!(
+                parse(sql).touch(ceiling).unwrap_err().code,
+                mountgate_core::Code::Unsupported,
+                "{dialect:?} {sql}"
+            );
+        }
+    }
+}
+
+/// `MOUNTGATE_BLESS=1 cargo test -p mountgate-sql allow` writes the file anew.
+#[test]
+fn the_committed_document_is_the_one_that_the_lists_make() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/allowed.md");
+    if std::env::var_os("MOUNTGATE_BLESS").is_some() {
+        std::fs::write(path, super::markdown()).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(path).unwrap(), super::markdown(), "docs/allowed.md is out of date");
+}

@@ -196,8 +196,20 @@ impl Form<'_> {
 
     /// `count(*)`, `count(1)`, or `count`, `sum` or `avg` of a bare column.
     fn aggregate(&self, call: &Call<'_>, of: &mut Vec<(u32, u32)>) -> Outcome<()> {
-        let Call { name, bare: _, aggregate, distinct, star, args, order, within, filter, ignore_nulls: _, over } =
-            call;
+        let Call {
+            name,
+            extra: _,
+            bare: _,
+            aggregate,
+            distinct,
+            star,
+            args,
+            order,
+            within,
+            filter,
+            ignore_nulls: _,
+            over,
+        } = call;
         if over.is_some() {
             return self.no("a window function");
         }

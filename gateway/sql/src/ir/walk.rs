@@ -6,6 +6,7 @@ impl<'a> Expr<'a> {
     pub(crate) fn coalesce(args: Vec<Self>) -> Self {
         Self::Call(Box::new(Call {
             name: "coalesce",
+            extra: None,
             bare: false,
             aggregate: false,
             distinct: false,

@@ -229,13 +229,34 @@ impl<'a> Printer<'_, 'a> {
     }
 
     fn call(&mut self, call: &Call<'a>) -> Printed {
-        let Call { name, bare, aggregate: _, distinct, star, args, order, within, filter, ignore_nulls: _, over } =
-            call;
+        let Call {
+            name,
+            extra,
+            bare,
+            aggregate: _,
+            distinct,
+            star,
+            args,
+            order,
+            within,
+            filter,
+            ignore_nulls: _,
+            over,
+        } = call;
         if *bare {
             self.push(&name.to_ascii_uppercase());
             return Ok(());
         }
-        self.function_name(name, self.dialect == Dialect::Postgres && !WORDS.contains(name));
+        match extra {
+            Some(extra) => {
+                if let Some(schema) = extra.schema() {
+                    self.ident(schema);
+                    self.push(".");
+                }
+                self.ident(extra.name());
+            }
+            None => self.function_name(name, self.dialect == Dialect::Postgres && !WORDS.contains(name)),
+        }
         self.push("(");
         if *distinct {
             self.push("DISTINCT ");

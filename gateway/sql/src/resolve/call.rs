@@ -36,6 +36,15 @@ impl<'a> Resolver<'a> {
         })
     }
 
+    /// The operator's addition of that name, called as it may be.
+    fn extra(&self, name: &str, args: usize, plain: bool, span: Span) -> Outcome<Option<&'a allow::Extra>> {
+        let Some(extra) = self.extras.iter().find(|extra| extra.name() == name) else { return Ok(None) };
+        if plain && extra.takes(args) {
+            return Ok(Some(extra));
+        }
+        Err(refuse::unsupported(format!("the function `{name}` with {args} arguments, or used in this way"), span))
+    }
+
     /// That a function with syntax of its own is on the list.
     pub(super) fn listed(&self, name: &str, args: usize, span: Span) -> Outcome<&'static allow::Function> {
         self.entry(name, args, &[allow::Kind::Scalar], span)
@@ -153,6 +162,15 @@ impl<'a> Resolver<'a> {
         };
         let count = if star { 0 } else { args.len() };
         let aggregate_only = star || distinct || filter.is_some() || !order.is_empty() || !within_group.is_empty();
+        let plain = !aggregate_only && over.is_none() && null_treatment.is_none();
+        if let Some(extra) = self.extra(&own, count, plain, span)? {
+            let args = args.iter().map(|arg| self.plain_arg(arg).and_then(|arg| self.expr(arg)));
+            let mut call = Expr::coalesce(args.collect::<Outcome<Vec<_>>>()?);
+            if let Expr::Call(call) = &mut call {
+                (call.name, call.extra) = (extra.name(), Some(extra));
+            }
+            return Ok(call);
+        }
         let kinds: &[allow::Kind] = if over.is_some() && !aggregate_only {
             &[allow::Kind::Window, allow::Kind::Aggregate]
         } else if aggregate_only {
@@ -203,6 +221,7 @@ impl<'a> Resolver<'a> {
         let aggregate = aggregate && over.is_none();
         Ok(Expr::Call(Box::new(Call {
             name: listed.name,
+            extra: None,
             bare: false,
             aggregate,
             distinct,

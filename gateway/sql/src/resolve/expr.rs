@@ -527,6 +527,7 @@ impl<'a> Resolver<'a> {
                 Dialect::Postgres => Some(ColumnType::Boolean),
                 Dialect::Sqlite => Some(ColumnType::Integer),
             },
+            Expr::Call(call) if call.extra.is_some() => call.extra.map(|extra| extra.returns().clone()),
             Expr::Call(call) => match call.name {
                 "count" | "row_number" | "rank" | "dense_rank" => Some(ColumnType::Integer),
                 "coalesce" | "min" | "max" | "first_value" | "last_value" | "lag" | "lead" => {

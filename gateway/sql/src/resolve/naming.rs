@@ -51,7 +51,7 @@ impl<'a> Resolver<'a> {
         if let Some(name) = self.column_name(expr, resolved) {
             return Some(name);
         }
-        let fixed = |name: &'static str| Some(Cow::Borrowed(name));
+        let fixed = |name: &'a str| Some(Cow::Borrowed(name));
         match resolved {
             Expr::Call(call) => fixed(call.name),
             Expr::Case { otherwise, .. } => {
