@@ -90,6 +90,8 @@ fn weakened(scratch: &Scratch) -> Result<(Counts, Option<String>)> {
         "threats",
         "--test",
         "walls",
+        "--test",
+        "walls_fuzzed",
         "--locked",
         "--",
         "--test-threads=1",

@@ -8,6 +8,7 @@ mod guard;
 mod outbox;
 mod queue;
 mod types;
+mod unasked;
 mod wall;
 mod worker;
 
@@ -184,7 +185,12 @@ impl SqliteStore {
                 guard.begin(BehindSqlite { wall: Arc::clone(&wall), claims: Vec::new(), lends: true });
                 let tried = connection.prepare(&format!("SELECT * FROM temp.{}", wall::quoted(name)));
                 tried.map(drop).map_err(|e| failed(&e))?;
-                if let Some(name) = guard.prepared().iter().find(|name| wall::is_relation(&connection, &guard, name)) {
+                if let Some(name) = guard
+                    .prepared()
+                    .unwrap_or_default()
+                    .iter()
+                    .find(|name| wall::is_relation(&connection, &guard, name))
+                {
                     return Err(unwalled(&format!("a view of the wall reads `{name}` without saying of which schema")));
                 }
             }

@@ -40,6 +40,8 @@ enum Mode {
         behind: BehindSqlite,
         /// While it is prepared: the names read that are not the wall's and that may be the statement's own CTEs.
         unknown: Option<Vec<String>>,
+        /// Whether SQLite asked anything: it does whenever a statement is prepared.
+        asked: bool,
     },
 }
 
@@ -59,14 +61,18 @@ impl Guard {
 
     /// From here on, the statement of a call is prepared.
     pub(super) fn begin(&self, behind: BehindSqlite) {
-        *self.mode.lock() = Mode::Walled { behind, unknown: Some(Vec::new()) };
+        *self.mode.lock() = Mode::Walled { behind, unknown: Some(Vec::new()), asked: false };
     }
 
-    /// The statement is prepared: the names that it reads and that must turn out to be CTEs of its own.
-    pub(super) fn prepared(&self) -> Vec<String> {
+    /// The statement is prepared: the names that it reads and that must turn out to be CTEs of its own. `None` where it
+    /// was prepared, and found to be sound, before.
+    pub(super) fn prepared(&self) -> Option<Vec<String>> {
         match &mut *self.mode.lock() {
-            Mode::Walled { unknown, .. } => unknown.take().unwrap_or_default(),
-            Mode::Idle | Mode::Own | Mode::Open => Vec::new(),
+            Mode::Walled { unknown, asked, .. } => {
+                let unknown = unknown.take();
+                asked.then(|| unknown.unwrap_or_default())
+            }
+            Mode::Idle | Mode::Own | Mode::Open => None,
         }
     }
 
@@ -101,7 +107,10 @@ impl Guard {
             Mode::Idle => false,
             Mode::Open => self.may_open(context),
             Mode::Walled { .. } if is_down(Defence::Authorizer) => true,
-            Mode::Walled { behind, unknown } => self.may(context, behind, unknown),
+            Mode::Walled { behind, unknown, asked } => {
+                *asked = true;
+                self.may(context, behind, unknown)
+            }
         };
         if allowed { Authorization::Allow } else { Authorization::Deny }
     }

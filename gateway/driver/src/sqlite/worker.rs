@@ -17,6 +17,7 @@ use super::{
     outbox::{Event, Outbox},
     queue::Queue,
     types::{self, Parameter},
+    unasked,
     wall::{self, BehindSqlite, Walls},
 };
 use crate::{
@@ -131,10 +132,13 @@ impl Run<'_> {
         let text = format!("/*{} {}*/{sql}", behind.wall.id(), u8::from(behind.lends));
         self.guard.begin(behind);
         let statement = self.connection.prepare_cached(&text).map_err(|e| self.failed(&e))?;
-        for name in self.guard.prepared() {
-            if wall::is_relation(self.connection, self.guard, &name) {
+        if let Some(unknown) = self.guard.prepared() {
+            let relation = unknown.iter().find(|name| wall::is_relation(self.connection, self.guard, name));
+            let why = relation.map(|name| format!("`{name}` is read from outside of the wall"));
+            if let Some(why) = why.or_else(|| unasked::refused(sql).map(str::to_owned)) {
+                // What is kept prepared is sound.
                 statement.discard();
-                return Err(StoreError::new(Class::Refused, format!("`{name}` is read from outside of the wall")));
+                return Err(StoreError::new(Class::Refused, why));
             }
         }
         self.rows(statement, values)

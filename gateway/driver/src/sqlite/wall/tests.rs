@@ -209,6 +209,13 @@ async fn base_tables_are_read_by_nothing_but_the_walls_views() {
         "SELECT count(*) FROM emp_view",
         "SELECT id FROM json_each('[1]') JOIN secrets",
         "SELECT count(*) FROM secrets NOT INDEXED",
+        // Of these columns SQLite does not ask.
+        "SELECT 1 FROM open NATURAL JOIN secrets",
+        "SELECT 1 FROM open JOIN secrets USING (id)",
+        "SELECT count(*) FROM (SELECT 'canary' AS word) AS x JOIN secrets USING (word)",
+        "SELECT count(*) FROM (SELECT 'emp' AS tbl) AS x NATURAL JOIN sqlite_stat1",
+        "SELECT count(*) FROM (SELECT 'secrets' AS name) AS x JOIN sqlite_schema USING (name)",
+        "SELECT 1 FROM open /* ' */ NATURAL JOIN secrets -- '",
     ] {
         world.refused(sql).await;
     }
