@@ -20,6 +20,7 @@ use serde::Serialize;
 use crate::{
     IdentityError, Minter, MinterGrant, Operator, Reason, Token, Unauthenticated,
     claims::{check_shape, check_subject},
+    commits::{Commits, Sign},
     index::Index,
     store::{self, Place, Stored},
     token::{Kind, Presented},
@@ -71,6 +72,9 @@ struct Shared {
     lost: AtomicBool,
     write: Mutex<Connection>,
     watch: Mutex<Watch>,
+    commits: Commits,
+    /// The sign up to which the index holds every commit.
+    seen: Mutex<Option<Sign>>,
     index: RwLock<Index>,
     stop: Mutex<bool>,
     wake: Condvar,
@@ -93,6 +97,17 @@ pub(crate) fn now_ms() -> i64 {
 impl Shared {
     /// Takes in what other connections have committed.
     fn refresh(&self) -> Result<(), IdentityError> {
+        // Looked at before anything is read: what is committed after this look makes the next one differ.
+        let sign = self.commits.look();
+        if sign.is_some() && *self.seen.lock() == sign {
+            return Ok(());
+        }
+        self.read_commits()?;
+        *self.seen.lock() = sign;
+        Ok(())
+    }
+
+    fn read_commits(&self) -> Result<(), IdentityError> {
         let mut watch = self.watch.lock();
         let version = store::data_version(&watch.connection).map_err(self.place.failed("read"))?;
         if version == watch.version {
@@ -201,12 +216,15 @@ impl Identity {
         })?;
         // -1 is no version, so that the first refresh reads everything.
         let watch = Watch { connection: watching, version: -1, seen: 0 };
+        let commits = Commits::of(&path);
         let shared = Arc::new(Shared {
             place,
             file: (there.dev(), there.ino()),
             lost: AtomicBool::new(false),
             write: Mutex::new(write),
             watch: Mutex::new(watch),
+            commits,
+            seen: Mutex::new(None),
             index: RwLock::default(),
             stop: Mutex::new(false),
             wake: Condvar::new(),

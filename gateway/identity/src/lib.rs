@@ -1,9 +1,9 @@
 //! Agents, sessions, minters and operators: who is asking.
 //!
 //! [`Identity::authenticate`] turns a token into a [`Credential`]. It runs on the request's path in a few microseconds:
-//! the credentials are in memory, and each call asks SQLite whether any other connection, of this process or of the
-//! command line's, has committed since (`PRAGMA data_version`), and reads what has changed. So a revocation holds for
-//! the next request, wherever it was made.
+//! the credentials are in memory, and each call looks whether any connection, of this process or of the command line's,
+//! has committed since (by the header of the WAL-index, and where that differs by `PRAGMA data_version`), and reads
+//! what has changed. So a revocation holds for the next request, wherever it was made.
 //!
 //! Tokens are `mga_` (agent), `mgs_` (session), `mgm_` (minter) or `mgo_` (operator), 16 characters of public id, and
 //! 32 random bytes in hexadecimal with a checksum, so that scanners find a leaked one and a mistyped one is told
@@ -23,6 +23,7 @@
 //! This crate deliberately knows no HTTP and no mounts.
 
 mod claims;
+mod commits;
 mod error;
 mod identity;
 mod index;

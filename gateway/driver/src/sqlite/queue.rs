@@ -1,4 +1,8 @@
 //! The bounded queue in front of the threads.
+//!
+//! Threads are woken one after another: while one is on its way, others are not woken too, and the one that arrives
+//! wakes the next where there is more to do. Under load the threads that are awake then take most of the items, and
+//! waking, which costs more than a look-up by key, is rare; an item never waits for one that is being worked on.
 
 use std::collections::VecDeque;
 
@@ -13,12 +17,16 @@ pub(super) struct Queue<T> {
 struct State<T> {
     items: VecDeque<T>,
     closed: bool,
+    /// Threads that sleep.
+    asleep: usize,
+    /// Whether one of them was woken and has not looked yet.
+    waking: bool,
 }
 
 impl<T> Queue<T> {
     pub(super) fn new(room: usize) -> Self {
         Self {
-            state: Mutex::new(State { items: VecDeque::new(), closed: false }),
+            state: Mutex::new(State { items: VecDeque::new(), closed: false, asleep: 0, waking: false }),
             filled: Condvar::new(),
             room: room.max(1),
         }
@@ -31,8 +39,11 @@ impl<T> Queue<T> {
             return Err(item);
         }
         state.items.push_back(item);
+        let wake = state.wake_next();
         drop(state);
-        self.filled.notify_one();
+        if wake {
+            self.filled.notify_one();
+        }
         Ok(())
     }
 
@@ -44,9 +55,17 @@ impl<T> Queue<T> {
                 return None;
             }
             if let Some(item) = state.items.pop_front() {
+                let wake = !state.items.is_empty() && state.wake_next();
+                drop(state);
+                if wake {
+                    self.filled.notify_one();
+                }
                 return Some(item);
             }
+            state.asleep += 1;
             self.filled.wait(&mut state);
+            state.asleep -= 1;
+            state.waking = false;
         }
     }
 
@@ -58,5 +77,14 @@ impl<T> Queue<T> {
         drop(state);
         drop(items);
         self.filled.notify_all();
+    }
+}
+
+impl<T> State<T> {
+    /// Whether the caller has to wake a thread, which counts as on its way from then on.
+    fn wake_next(&mut self) -> bool {
+        let wake = self.asleep > 0 && !self.waking;
+        self.waking |= wake;
+        wake
     }
 }
