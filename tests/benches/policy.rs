@@ -158,11 +158,11 @@ fn request() -> DecisionRequest {
     DecisionRequest {
         agent: "support-bot".into(),
         session: Some("session-1".into()),
-        claims: BTreeMap::from([
+        claims: Arc::new(BTreeMap::from([
             ("customer_id".into(), ClaimValue::Integer(42)),
             ("region".into(), ClaimValue::Text("eu".into())),
             ("role".into(), ClaimValue::Text("junior".into())),
-        ]),
+        ])),
         mount: "support".into(),
         door: Door::Http,
         purpose: None,

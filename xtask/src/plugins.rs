@@ -148,7 +148,9 @@ impl Toolchain {
     fn build(&self, root: &Path, name: &str) -> Result<Vec<u8>> {
         let package = format!("mountgate-plugin-{name}");
         let target_dir = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-        let mut flags = vec![];
+        // Every page of an instance's memory is looked at when it is thrown away: the linker's stack of 1 MiB would be most
+        // of them. What overflows this one traps, since it lies below everything else.
+        let mut flags = vec!["-Clink-arg=-zstack-size=131072".to_owned()];
         for (here, there) in renamed(root, self)? {
             flags.push(format!("--remap-path-prefix={}={there}", here.display()));
         }

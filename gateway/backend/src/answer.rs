@@ -62,8 +62,8 @@ impl Answer {
         };
         let rows = store.stream(call).await;
         account.backend += account.since.elapsed();
-        let rows = rows.map_err(|error| account.fail(&error))?;
-        let columns = rows.columns().to_vec();
+        let mut rows = rows.map_err(|error| account.fail(&error))?;
+        let columns = rows.take_columns();
         // SQLite has no booleans, and declared types get lost in expressions; the plan still knows.
         let is_boolean = |(n, ty): (usize, Option<ColumnType>)| (ty == Some(ColumnType::Boolean)).then_some(n);
         let booleans = match store {

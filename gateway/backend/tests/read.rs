@@ -87,7 +87,7 @@ impl Mount {
         let request = DecisionRequest {
             agent: "a".into(),
             session: None,
-            claims,
+            claims: claims.into(),
             mount: "m".into(),
             door: Door::Http,
             purpose: None,
@@ -109,6 +109,7 @@ impl Mount {
             request: &request,
             parameters,
             verdict: &verdict,
+            grant: None,
             masks: &[],
             caps: CapsRecord { max_rows: 100, max_bytes: 1 << 20, timeout_ms: 10_000 },
             fenced: plan.fenced(),

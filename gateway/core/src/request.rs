@@ -1,12 +1,12 @@
 //! What a policy is asked: everything that a decision may depend on, and nothing else.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use serde::Serialize;
 
 use crate::{
-    AgentName, ClaimName, ClaimValue, ColumnName, ColumnType, Door, Filter, Limits, Mask, MountName, RelationName,
-    SessionId, Touch, Value,
+    AgentName, Claims, ColumnName, ColumnType, Door, Filter, Limits, Mask, MountName, RelationName, SessionId, Touch,
+    Value,
 };
 
 /// The request's time, as policies see it.
@@ -70,7 +70,7 @@ pub struct DecisionRequest {
     /// The session, where the caller is one.
     pub session: Option<SessionId>,
     /// The caller's claims.
-    pub claims: BTreeMap<ClaimName, ClaimValue>,
+    pub claims: Arc<Claims>,
     /// The mount.
     pub mount: MountName,
     /// The door.

@@ -91,6 +91,11 @@ impl Rows {
         &self.columns
     }
 
+    /// The columns, for good: [`Rows::columns`] has none from then on.
+    pub fn take_columns(&mut self) -> Vec<RowColumn> {
+        std::mem::take(&mut self.columns)
+    }
+
     /// The next rows, at least one; `None` when the answer is whole.
     ///
     /// # Errors

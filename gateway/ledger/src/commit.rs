@@ -11,6 +11,7 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::{
     AdminRecord, Durability, Health, LedgerError,
+    bodies::Bodies,
     line::Chain,
     record::{self, Spelling},
     segment::MAX_RECORD,
@@ -21,6 +22,8 @@ use crate::{
 const FLUSH_EVERY: Duration = Duration::from_millis(50);
 /// Every so many flushes the open segment is checked to be still where it is written.
 const CHECK_EVERY: u32 = 20;
+/// What a line has around a record, at most about.
+const AROUND: usize = 200;
 /// With so many bytes queued, who queues more writes them himself: the queue is bounded.
 const QUEUE_BYTES: usize = 1 << 18;
 
@@ -30,8 +33,7 @@ pub(crate) fn now_ms() -> i64 {
 
 #[derive(Debug, Default)]
 struct Queue {
-    bodies: Vec<Vec<u8>>,
-    bytes: usize,
+    bodies: Bodies,
     /// Records queued ever: a record's ticket.
     tickets: u64,
     /// Batches that could not be written.
@@ -43,7 +45,7 @@ struct Writing {
     writer: Writer,
     /// The last ticket whose batch was written or given up.
     done: u64,
-    batch: Vec<Vec<u8>>,
+    batch: Bodies,
     /// Set while a batch is being written, and for good where that panicked.
     halfway: bool,
 }
@@ -80,7 +82,7 @@ impl Shared {
     pub(crate) fn new(writer: Writer, durability: Durability, spelling: Spelling) -> Self {
         Self {
             queue: Mutex::default(),
-            writing: Mutex::new(Writing { writer, done: 0, batch: Vec::new(), halfway: false }),
+            writing: Mutex::new(Writing { writer, done: 0, batch: Bodies::default(), halfway: false }),
             synced: Mutex::new(Synced { ticket: 0 }),
             durability,
             spelling,
@@ -105,13 +107,12 @@ impl Shared {
         self.under_way.fetch_sub(1, Ordering::Relaxed);
     }
 
-    pub(crate) fn enqueue(&self, body: Vec<u8>) -> Result<Ticket, LedgerError> {
+    pub(crate) fn enqueue(&self, body: &[u8]) -> Result<Ticket, LedgerError> {
         if body.len() > MAX_RECORD / 2 {
             return Err(LedgerError::TooLarge(body.len()));
         }
         let mut queue = self.queue.lock();
         queue.tickets = queue.tickets.saturating_add(1);
-        queue.bytes = queue.bytes.saturating_add(body.len());
         queue.bodies.push(body);
         Ok(Ticket { number: queue.tickets, failures: queue.failures })
     }
@@ -139,7 +140,6 @@ impl Shared {
         let last = {
             let mut queue = self.queue.lock();
             std::mem::swap(&mut queue.bodies, &mut writing.batch);
-            queue.bytes = 0;
             queue.tickets
         };
         let mut lost = self.lost.swap(0, Ordering::Relaxed);
@@ -158,12 +158,12 @@ impl Shared {
     }
 
     /// Queues a record that nobody waits for.
-    pub(crate) fn queue(&self, body: Vec<u8>) {
+    pub(crate) fn queue(&self, body: &[u8]) {
         if self.enqueue(body).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        let crowded = self.queue.lock().bytes > QUEUE_BYTES;
+        let crowded = self.queue.lock().bodies.bytes() > QUEUE_BYTES;
         if crowded || self.closing.load(Ordering::Acquire) {
             self.flush();
         }
@@ -175,8 +175,12 @@ impl Shared {
     }
 
     /// Writes a record, and waits until it is as safe as configured.
-    pub(crate) fn write(&self, body: Vec<u8>) -> Result<(), LedgerError> {
-        let ticket = self.enqueue(body)?;
+    pub(crate) fn write(&self, body: &[u8]) -> Result<(), LedgerError> {
+        self.secure(self.enqueue(body)?)
+    }
+
+    /// Waits until the record of that ticket is as safe as configured.
+    pub(crate) fn secure(&self, ticket: Ticket) -> Result<(), LedgerError> {
         self.commit(ticket)?;
         match self.durability {
             Durability::Process => Ok(()),
@@ -269,7 +273,7 @@ impl Shared {
 
     #[cfg(test)]
     pub(crate) fn spell(&self, decision: &crate::DecisionRecord<'_>) -> Vec<u8> {
-        self.spelling.decision(decision).unwrap()
+        self.spelling.decision(decision, <[u8]>::to_vec).unwrap()
     }
 
     pub(crate) fn tend(&self) {
@@ -310,8 +314,9 @@ fn write_batch(writing: &mut Writing, lost: &mut u64) -> Result<(), LedgerError>
             who: "gateway",
             details: serde_json::json!({ "records": *lost, "why": "they could not be written" }),
         })?;
-        writer.append(&[told])?;
+        writer.append([told.as_slice()].into_iter(), told.len())?;
         *lost = 0;
     }
-    if batch.is_empty() { Ok(()) } else { writer.append(batch) }
+    let size = batch.bytes().saturating_add(batch.len().saturating_mul(AROUND));
+    if batch.len() == 0 { Ok(()) } else { writer.append(batch.iter(), size) }
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::{
     DecisionId,
+    bodies::spell,
     commit::{Shared, now_ms},
 };
 
@@ -142,8 +143,8 @@ impl Completion {
             backend_us: took.map(|(backend, _)| backend),
             total_us: took.map(|(_, total)| total),
         };
-        match crate::record::encode(&body) {
-            Ok(body) => self.shared.queue(body),
+        match spell(&body, |body| self.shared.queue(body)) {
+            Ok(()) => {}
             // The decision then reads as interrupted, at its caps.
             Err(error) => tracing::error!(%error, decision = %self.id, "a completion cannot be encoded"),
         }

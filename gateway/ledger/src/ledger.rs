@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::{
     AdminRecord, Checkpoint, Completion, DecisionRecord, Durability, LedgerConfig, LedgerError, PublicKey, Recorded,
     RefusalRecord,
-    commit::{Shared, now_ms},
+    commit::{Shared, Ticket, now_ms},
     digests::Digests,
     record::{self, Spelling},
     writer::Writer,
@@ -77,6 +77,10 @@ impl Ledger {
         Recorded::new(item, completion)
     }
 
+    fn enqueue(&self, decision: &DecisionRecord<'_>) -> Result<Ticket, LedgerError> {
+        self.shared.spelling.decision(decision, |body| self.shared.enqueue(body))?
+    }
+
     /// Records a decision. It is as safe as configured when this returns: microseconds with
     /// [`Durability::Process`]; with [`Durability::Disk`] it blocks for as long as the disk takes, so that async
     /// callers want [`Ledger::record_durable`].
@@ -84,7 +88,7 @@ impl Ledger {
     /// # Errors
     /// Where the record could not be written: the request must be refused.
     pub fn record<T>(&self, item: T, decision: &DecisionRecord<'_>) -> Result<Recorded<T>, LedgerError> {
-        self.shared.write(self.shared.spelling.decision(decision)?)?;
+        self.shared.secure(self.enqueue(decision)?)?;
         Ok(self.recorded(item, decision))
     }
 
@@ -94,10 +98,9 @@ impl Ledger {
     /// # Errors
     /// Where the record could not be written: the request must be refused.
     pub async fn record_durable<T>(&self, item: T, decision: &DecisionRecord<'_>) -> Result<Recorded<T>, LedgerError> {
-        let body = self.shared.spelling.decision(decision)?;
+        let ticket = self.enqueue(decision)?;
         match self.shared.durability {
             Durability::Process => {
-                let ticket = self.shared.enqueue(body)?;
                 // Where others are on their way too, theirs may join this write: one for all instead of one for each.
                 if self.shared.under_way() >= COMPANY {
                     tokio::task::yield_now().await;
@@ -106,7 +109,7 @@ impl Ledger {
             }
             Durability::Disk => {
                 let shared = Arc::clone(&self.shared);
-                tokio::task::spawn_blocking(move || shared.write(body))
+                tokio::task::spawn_blocking(move || shared.secure(ticket))
                     .await
                     .map_err(|error| LedgerError::Closed { why: error.to_string() })??;
             }
@@ -119,7 +122,7 @@ impl Ledger {
     /// # Errors
     /// Where it could not be written.
     pub fn refuse(&self, refusal: &RefusalRecord<'_>) -> Result<(), LedgerError> {
-        let ticket = self.shared.enqueue(self.shared.spelling.refusal(refusal)?)?;
+        let ticket = self.shared.spelling.refusal(refusal, |body| self.shared.enqueue(body))??;
         self.shared.commit(ticket)
     }
 
@@ -128,7 +131,7 @@ impl Ledger {
     /// # Errors
     /// Where it could not be written: the act must not take place.
     pub fn admin(&self, record: &AdminRecord<'_>) -> Result<(), LedgerError> {
-        self.shared.write(record::admin(record)?)
+        self.shared.write(&record::admin(record)?)
     }
 
     /// A signed statement of the last record's number and hash. Kept elsewhere, it shows a cut tail or a rewrite.

@@ -20,6 +20,7 @@
 //! stand for them, equal for equal values within one ledger. Of the statement itself there is a keyed digest, and the
 //! text only where the configuration asks for it.
 
+mod bodies;
 mod checkpoint;
 mod commit;
 mod completion;

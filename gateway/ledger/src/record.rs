@@ -3,14 +3,15 @@
 use std::{fmt, str::FromStr, sync::Arc};
 
 use mountgate_core::{
-    AgentName, ClaimName, Code, ColumnName, CompareOp, DecisionRequest, Digest, Door, Limits, MountName, Predicate,
-    PredicateValue, RelationName, Scope, SessionId, Touch, Value, Verb, Verdict, request::RequestRelation,
+    AgentName, ClaimName, Code, ColumnName, CompareOp, DecisionRequest, Digest, Door, Grant, Limits, MountName,
+    Predicate, PredicateValue, RelationName, Scope, SessionId, Touch, Value, Verb, Verdict, request::RequestRelation,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use crate::{
+    bodies::spell,
     digests::{Digests, KeyedDigest},
     spelt::Spelt,
 };
@@ -117,6 +118,8 @@ pub struct DecisionRecord<'a> {
     pub parameters: &'a [Value],
     /// What the policy answered.
     pub verdict: &'a Verdict,
+    /// The verdict's grant, where many decisions share it: it is spelt once.
+    pub grant: Option<&'a Arc<Grant>>,
     /// The masks in force.
     pub masks: &'a [AppliedMask<'a>],
     /// The caps in force.
@@ -184,7 +187,7 @@ enum Body<'a> {
         cached: bool,
         request: RequestBody<'a>,
         parameters: Vec<KeyedDigest>,
-        verdict: &'a Verdict,
+        verdict: VerdictBody<'a>,
         masks: &'a [AppliedMask<'a>],
         caps: CapsRecord,
         fenced: &'a [RelationName],
@@ -221,6 +224,19 @@ enum Body<'a> {
         who: &'a str,
         details: &'a serde_json::Value,
     },
+}
+
+/// A [`Verdict`], whose grant may be spelt already.
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum VerdictBody<'a> {
+    Allow {
+        grant: Arc<RawValue>,
+        limits: &'a Limits,
+        valid_for_ms: Option<u64>,
+    },
+    #[serde(untagged)]
+    Own(&'a Verdict),
 }
 
 /// A [`DecisionRequest`] with keyed digests in the place of the request's own values.
@@ -267,6 +283,7 @@ pub(crate) struct Spelling {
     touches: Spelt<Touch>,
     ceilings: Spelt<Vec<RequestRelation>>,
     limits: Spelt<Limits>,
+    grants: Spelt<Grant>,
 }
 
 impl Spelling {
@@ -277,6 +294,7 @@ impl Spelling {
             touches: Spelt::default(),
             ceilings: Spelt::default(),
             limits: Spelt::default(),
+            grants: Spelt::default(),
         }
     }
 
@@ -352,8 +370,12 @@ impl Spelling {
         }
     }
 
-    pub(crate) fn decision(&self, record: &DecisionRecord<'_>) -> Result<Vec<u8>, serde_json::Error> {
-        encode(&Body::Decision {
+    pub(crate) fn decision<T>(
+        &self,
+        record: &DecisionRecord<'_>,
+        with: impl FnOnce(&[u8]) -> T,
+    ) -> Result<T, serde_json::Error> {
+        let body = Body::Decision {
             id: record.id,
             time_ms: record.time_ms,
             generation: record.generation,
@@ -362,17 +384,32 @@ impl Spelling {
             cached: record.cached,
             request: self.request(record.request, record.parameters)?,
             parameters: record.parameters.iter().map(|value| self.digests.value(value)).collect(),
-            verdict: record.verdict,
+            verdict: self.verdict(record)?,
             masks: record.masks,
             caps: record.caps,
             fenced: record.fenced,
             statement: self.digests.statement(record.statement),
             text: self.statement_text.then_some(record.statement),
+        };
+        spell(&body, with)
+    }
+
+    fn verdict<'a>(&self, record: &DecisionRecord<'a>) -> Result<VerdictBody<'a>, serde_json::Error> {
+        Ok(match (record.verdict, record.grant) {
+            (Verdict::Allow { grant: _, limits, valid_for_ms }, Some(grant)) => {
+                let grant = self.grants.get(grant, |grant| grant)?;
+                VerdictBody::Allow { grant, limits, valid_for_ms: *valid_for_ms }
+            }
+            (verdict, _) => VerdictBody::Own(verdict),
         })
     }
 
-    pub(crate) fn refusal(&self, record: &RefusalRecord<'_>) -> Result<Vec<u8>, serde_json::Error> {
-        encode(&Body::Refusal {
+    pub(crate) fn refusal<T>(
+        &self,
+        record: &RefusalRecord<'_>,
+        with: impl FnOnce(&[u8]) -> T,
+    ) -> Result<T, serde_json::Error> {
+        let body = Body::Refusal {
             id: record.id,
             time_ms: record.time_ms,
             generation: record.generation,
@@ -387,7 +424,8 @@ impl Spelling {
             plugin: record.plugin,
             request: record.request.map(|request| self.request(request, &[])).transpose()?,
             verdict: record.verdict,
-        })
+        };
+        spell(&body, with)
     }
 }
 

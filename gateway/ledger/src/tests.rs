@@ -40,10 +40,10 @@ pub(crate) fn request() -> DecisionRequest {
     DecisionRequest {
         agent: "support-bot".into(),
         session: Some("0123456789abcdef".into()),
-        claims: Claims::from([
+        claims: Arc::new(Claims::from([
             ("customer_id".into(), ClaimValue::Integer(42)),
             ("region".into(), ClaimValue::Text("north".into())),
-        ]),
+        ])),
         mount: "support".into(),
         door: Door::Http,
         purpose: Some("answer a ticket".into()),
@@ -132,6 +132,7 @@ impl Sample {
             request: &self.request,
             parameters: &self.parameters,
             verdict: &self.verdict,
+            grant: None,
             masks: &[],
             caps: CapsRecord { max_rows: 500, max_bytes: 1 << 20, timeout_ms: 5_000 },
             fenced: &self.fenced,

@@ -166,11 +166,15 @@ impl Writer {
         Ok(Opened { writer, torn })
     }
 
-    /// Appends the records with one `write(2)`. On an error none of them is in the ledger.
-    pub(crate) fn append(&mut self, bodies: &[Vec<u8>]) -> Result<(), LedgerError> {
+    /// Appends the records, of about `size` bytes together, with one `write(2)`. On an error none of them is in the
+    /// ledger.
+    pub(crate) fn append<'a>(
+        &mut self,
+        bodies: impl Iterator<Item = &'a [u8]>,
+        size: usize,
+    ) -> Result<(), LedgerError> {
         self.mend()?;
-        let size: u64 = bodies.iter().map(|body| body.len() as u64 + 200).sum();
-        if self.len > 0 && self.len.saturating_add(size) > self.rotate_bytes {
+        if self.len > 0 && self.len.saturating_add(size as u64) > self.rotate_bytes {
             self.rotate()?;
         }
         let mut chain = self.chain;

@@ -6,8 +6,7 @@ use std::{
 };
 
 use mountgate_core::{
-    Caller, ClaimName, ClaimValue, Code, DecisionRequest, Digest, Door, Grant, Limits, Refusal, SessionId, Value,
-    Verdict,
+    Caller, Claims, Code, DecisionRequest, Digest, Door, Grant, Limits, Refusal, SessionId, Value, Verdict,
     request::{RequestRelation, Usage},
     touch::Touch,
 };
@@ -26,7 +25,7 @@ pub(crate) struct VerdictKey {
     settings: Digest,
     agent: mountgate_core::AgentName,
     session: Option<SessionId>,
-    claims: Vec<(ClaimName, ClaimValue)>,
+    claims: Arc<Claims>,
     door: Door,
     purpose: Option<String>,
     parameters: Option<String>,
@@ -113,7 +112,7 @@ impl Mount {
         DecisionRequest {
             agent: question.caller.agent.clone(),
             session: question.caller.session().cloned(),
-            claims: (*question.caller.claims).clone(),
+            claims: Arc::clone(&question.caller.claims),
             mount: self.spec.name.clone(),
             door: question.door,
             purpose: question.purpose.map(str::to_owned),
@@ -139,7 +138,7 @@ impl Mount {
             settings: policy.settings_digest(),
             agent: question.caller.agent.clone(),
             session: question.caller.session().cloned(),
-            claims: question.caller.claims.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+            claims: Arc::clone(&question.caller.claims),
             door: question.door,
             purpose: question.purpose.map(str::to_owned),
             parameters: inputs.parameters.then(|| serde_json::to_string(question.parameters)).transpose().ok()?,

@@ -1,6 +1,7 @@
 //! The middle: one way for every door.
 
 use std::{
+    borrow::Cow,
     sync::Arc,
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
@@ -350,24 +351,24 @@ impl Gateway {
     }
 
     /// parse ─▶ resolve ─▶ decide ─▶ enforce, all within the caller's thread: nothing here waits.
-    fn decide(
+    fn decide<'a>(
         &self,
         entered: &Entered,
         mount: &Mount,
-        source: &Source<'_>,
+        source: &Source<'a>,
         purpose: Option<&str>,
         trail: &mut Trail,
-    ) -> Result<Ready, Refusal> {
+    ) -> Result<Ready<'a>, Refusal> {
         mount.open_at(trail.time_ms)?;
         if purpose.is_some_and(|purpose| purpose.chars().count() > PURPOSE) {
             return Err(Refusal::new(Code::TooLarge, format!("`purpose` has more than {PURPOSE} characters")));
         }
         let (known, params) = match source {
-            Source::Text { text, params } => (Known::find(mount, text)?, params.to_vec()),
+            Source::Text { text, params } => (Known::find(mount, text)?, Cow::Borrowed(*params)),
             Source::Read(read) => {
                 let (statement, params) = mountgate_sql::read::statement(mount.spec.dialect, read)?;
                 trail.statement = statement.text().to_owned();
-                (Known::find(mount, statement.text())?, params)
+                (Known::find(mount, statement.text())?, Cow::Owned(params))
             }
         };
         let asked = mount.decide(&Question {
@@ -442,6 +443,8 @@ impl Gateway {
             request,
             parameters: params,
             verdict: &decided.verdict,
+            // Equal to the verdict's own: that is how the plan was found.
+            grant: Some(&planned.grant),
             masks: &masks,
             caps: CapsRecord { max_rows: caps.max_rows, max_bytes: caps.max_bytes, timeout_ms: caps.timeout_ms },
             fenced: planned.plan.fenced(),
@@ -487,9 +490,9 @@ enum Source<'a> {
 }
 
 /// A statement decided and planned.
-struct Ready {
+struct Ready<'a> {
     known: Arc<Known>,
-    params: Vec<Value>,
+    params: Cow<'a, [Value]>,
     planned: Planned,
     decided: Arc<Decided>,
 }

@@ -30,7 +30,7 @@ pub(crate) struct Known {
 /// A plan and the grant that it is for.
 #[derive(Clone)]
 pub(crate) struct Planned {
-    grant: Arc<Grant>,
+    pub(crate) grant: Arc<Grant>,
     pub(crate) scope: Arc<Scope>,
     pub(crate) plan: Arc<Plan>,
 }

@@ -78,7 +78,7 @@ impl Request {
         DecisionRequest {
             agent: self.agent.as_str().into(),
             session: None,
-            claims: claims.clone(),
+            claims: claims.clone().into(),
             mount: self.mount.as_str().into(),
             door: self.door,
             purpose: None,

@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 use mountgate_core::{
     Code, DecisionRequest, Digest, Door, Limits, MountName, Rate, Touch, Verb, Verdict, request::Usage, verdict::Grant,
@@ -53,7 +53,7 @@ impl Bench {
         let request = DecisionRequest {
             agent: "a".into(),
             session: None,
-            claims: BTreeMap::new(),
+            claims: Arc::default(),
             mount: "m".into(),
             door: Door::Http,
             purpose: None,
@@ -75,6 +75,7 @@ impl Bench {
             request: &request,
             parameters: &[],
             verdict: &verdict,
+            grant: None,
             masks: &[],
             caps: CapsRecord { max_rows: ROWS, max_bytes: BYTES, timeout_ms: 300 },
             fenced: &[],

@@ -1,5 +1,7 @@
 //! What is written of a request, and what never is.
 
+use mountgate_core::{Mask, RelationGrant};
+
 use super::*;
 use crate::{RefusalRecord, tail};
 
@@ -96,6 +98,25 @@ fn parts_that_requests_share_are_spelt_as_they_are_for_each() {
         assert_eq!(request["limits"], serde_json::to_value(&*sample.request.limits).unwrap());
         assert_eq!(request["ceiling"], serde_json::to_value(&*sample.request.ceiling).unwrap());
         assert_eq!(request["touch"]["relations"], serde_json::to_value(&sample.request.touch.relations).unwrap());
+    }
+}
+
+#[test]
+fn a_grant_that_decisions_share_is_spelt_as_each_ones_own() {
+    let dir = folder();
+    let ledger = Ledger::open(&config(dir.path())).unwrap();
+    let mut sample = Sample::new();
+    let granted = RelationGrant { columns: vec![("status".into(), vec![Mask::Hash])], filter: None };
+    let grant = Arc::new(Grant::Narrowed(BTreeMap::from([("orders".into(), granted)])));
+    sample.verdict = Verdict::Allow {
+        grant: Grant::clone(&grant),
+        limits: Limits { max_rows: Some(7), ..Limits::default() },
+        valid_for_ms: Some(30_000),
+    };
+    let own = ledger.shared().spell(&sample.decision());
+    for _ in 0..2 {
+        let shared = ledger.shared().spell(&DecisionRecord { grant: Some(&grant), ..sample.decision() });
+        assert_eq!(String::from_utf8_lossy(&shared), String::from_utf8_lossy(&own));
     }
 }
 

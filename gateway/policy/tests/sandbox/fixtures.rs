@@ -1,6 +1,6 @@
 //! Components written by hand: core modules in text form against the contract's own binary interface.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use mountgate_core::{DecisionRequest, Door, Limits, Touch, Verb};
 use mountgate_policy::{Decision, Host, HostConfig, Policy, PolicyError};
@@ -111,7 +111,7 @@ pub(crate) fn request() -> DecisionRequest {
     DecisionRequest {
         agent: "a".into(),
         session: None,
-        claims: BTreeMap::new(),
+        claims: Arc::default(),
         mount: "m".into(),
         door: Door::Http,
         purpose: None,
