@@ -113,9 +113,10 @@ fn a_grant_that_decisions_share_is_spelt_as_each_ones_own() {
         limits: Limits { max_rows: Some(7), ..Limits::default() },
         valid_for_ms: Some(30_000),
     };
-    let own = ledger.shared().spell(&sample.decision());
+    let decision = sample.decision();
+    let own = ledger.shared().spell(&decision);
     for _ in 0..2 {
-        let shared = ledger.shared().spell(&DecisionRecord { grant: Some(&grant), ..sample.decision() });
+        let shared = ledger.shared().spell(&DecisionRecord { grant: Some(&grant), ..decision.clone() });
         assert_eq!(String::from_utf8_lossy(&shared), String::from_utf8_lossy(&own));
     }
 }

@@ -1,7 +1,7 @@
 use std::time::{Duration, Instant};
 
 use mountgate_core::{Grant, Verdict};
-use mountgate_policy::{Host, HostConfig, PolicyError};
+use mountgate_policy::{Host, HostConfig, PolicyError, bundled};
 
 use crate::fixtures::{DENY, Fixture, PLAIN, config, request};
 
@@ -118,4 +118,27 @@ fn many_at_once_are_all_served() {
             });
         }
     });
+}
+
+/// The bundled policies have little stack: what a mount's file can ask of them must be refused by their own words.
+#[test]
+fn the_deepest_settings_fit_the_stack_of_the_bundled_policies() {
+    let host = Host::new(HostConfig::default()).unwrap();
+    let tiers = host.admit(bundled::TIERS).unwrap();
+    for (begin, end) in [("[", "]"), ("{\"a\":", "}"), ("[{\"a\":", "}]")] {
+        for depth in [10, 60, 126, 127, 128, 5_000] {
+            let depth = if begin.len() > 5 { depth / 2 } else { depth };
+            let deep = format!("{{\"tiers\":{}1{}}}", begin.repeat(depth), end.repeat(depth));
+            let in_filter = serde_json::json!({ "tiers": [{
+                "when": { "role": "a" },
+                "tables": { "t": { "filter": format!("{}a = 1{}", "not (".repeat(depth), ")".repeat(depth)) } },
+            }] });
+            for settings in [deep, in_filter.to_string()] {
+                match tiers.configure(&settings) {
+                    Ok(_) | Err(PolicyError::Settings(_)) => {}
+                    Err(error) => panic!("{begin} {depth} deep: {error}"),
+                }
+            }
+        }
+    }
 }
