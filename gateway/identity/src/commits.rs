@@ -116,7 +116,6 @@ mod tests {
         let _ours = store::open(&path).unwrap();
         let (one, other) = (Commits::of(&path), Commits::of(&path));
         assert!(std::ptr::eq(one.index.unwrap(), other.index.unwrap()), "one handle for one file");
-        drop((one, other));
         let mut index = path.clone().into_os_string();
         index.push("-shm");
         let before = place_of(Path::new(&index));
