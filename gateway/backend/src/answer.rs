@@ -125,6 +125,16 @@ impl Answer {
         Ok((!batch.is_empty()).then_some(batch))
     }
 
+    /// Ends the answer here, because whoever takes it takes no more: it is cut as by a cap, and no client that went away.
+    /// What was handed out stays counted. Nothing happens after the end.
+    pub fn cut(&mut self) {
+        // Dropping the rows has the rest of the work cancelled.
+        if self.rows.take().is_some() {
+            self.account.summary.truncated = true;
+            self.account.pay(Status::Truncated);
+        }
+    }
+
     /// What has been handed out so far; after the end, what the answer came to.
     pub fn summary(&self) -> Summary {
         self.account.summary

@@ -15,6 +15,8 @@ use crate::encode::End;
 pub(crate) trait Rows: Send + 'static {
     /// The next rows; none at the end.
     fn next(&mut self) -> impl Future<Output = Result<Option<Batch>, Refusal>> + Send;
+    /// Ends it here: the door takes no more.
+    fn cut(&mut self);
     /// What the whole came to, after the end.
     fn end(&self) -> End;
 }
@@ -57,6 +59,10 @@ pub(crate) trait Middle: Clone + Send + Sync + 'static {
 impl Rows for Answer {
     async fn next(&mut self) -> Result<Option<Batch>, Refusal> {
         Answer::next(self).await
+    }
+
+    fn cut(&mut self) {
+        Answer::cut(self);
     }
 
     fn end(&self) -> End {

@@ -41,6 +41,8 @@ pub(crate) struct Seen {
     pub(crate) batches: AtomicUsize,
     /// Answers dropped.
     pub(crate) dropped: AtomicUsize,
+    /// Answers that the door cut.
+    pub(crate) cut: AtomicUsize,
     /// Statements run.
     pub(crate) ran: AtomicUsize,
 }
@@ -96,6 +98,10 @@ impl Rows for Scripted {
             batch.push(Value::Text("x".repeat(100)));
         }
         Ok(Some(batch))
+    }
+
+    fn cut(&mut self) {
+        self.seen.cut.fetch_add(1, Ordering::SeqCst);
     }
 
     fn end(&self) -> End {

@@ -195,6 +195,27 @@ async fn a_cap_on_bytes_cuts_between_rows() {
 }
 
 #[tokio::test]
+async fn whoever_takes_no_more_cuts_and_it_is_on_record_as_that() {
+    let bench = Bench::new(None, None).await;
+    let mut answer = bench.begin(NUMBERS, &[Value::Integer(900)]).await.unwrap();
+    let first = answer.next().await.unwrap().unwrap().len() as u64;
+    assert!(first < 900);
+    answer.cut();
+    let cut = Summary { rows: first, bytes: first * 9, truncated: true };
+    assert_eq!(answer.summary(), cut);
+    assert!(answer.next().await.unwrap().is_none());
+    assert_eq!(bench.left().0, Some((ROWS - first) as i64));
+    drop(answer);
+    // After the end there is nothing to cut.
+    let mut answer = bench.begin("SELECT 1, 2", &[]).await.unwrap();
+    drain(&mut answer).await.unwrap();
+    answer.cut();
+    assert!(!answer.summary().truncated);
+    drop(answer);
+    assert_eq!(bench.completions(), [whole("truncated", first, first * 9), whole("whole", 1, 16)]);
+}
+
+#[tokio::test]
 async fn what_is_left_of_a_budget_is_a_cap() {
     let bench = Bench::new(None, None).await;
     let mut answer = bench.begin(NUMBERS, &[Value::Integer(5000)]).await.unwrap();

@@ -141,8 +141,9 @@ impl<M: Middle> Tools<M> {
             match rows.next().await {
                 Ok(Some(batch)) => {
                     for row in batch.rows() {
-                        // A model reads no more; dropping the answer stops the backend.
+                        // A model reads no more: the answer is cut, which stops the backend and is on record as that.
                         if out.len() >= self.tool_bytes {
+                            rows.cut();
                             break 'all End { rows: written, truncated: true };
                         }
                         encoder.row(row, &mut out);

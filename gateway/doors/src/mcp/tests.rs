@@ -204,6 +204,8 @@ async fn more_rows_than_a_model_reads_are_cut_and_said_to_be() {
     assert_eq!(structure["truncated"], true);
     assert_eq!(structure["row_count"], structure["rows"].as_array().unwrap().len());
     assert!((50..200).contains(&structure["rows"].as_array().unwrap().len()));
+    // A cut, not a client that went away.
+    assert_eq!(server.seen.cut.load(Ordering::SeqCst), 1);
     assert_eq!(server.seen.dropped.load(Ordering::SeqCst), 1);
 }
 
