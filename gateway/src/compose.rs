@@ -201,6 +201,7 @@ async fn open_store(section: &BackendConfig, secret: Option<&String>) -> Result<
                 config.threads = threads;
             }
             config.walled = section.wall != Wall::Off;
+            config.functions = section.extras.iter().map(|extra| extra.name().to_owned()).collect();
             StoreConfig::Sqlite(config)
         }
         StoreSection::Postgres(postgres) => {

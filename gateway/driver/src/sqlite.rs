@@ -58,6 +58,8 @@ pub struct SqliteConfig {
     pub patience: Duration,
     /// Whether statements run behind a wall, each [`Call`] with its own; those without one are then refused.
     pub walled: bool,
+    /// Functions that statements behind a wall may call beside those on its list, by name in lower case.
+    pub functions: Vec<String>,
 }
 
 impl SqliteConfig {
@@ -75,6 +77,7 @@ impl SqliteConfig {
             heap_bytes: 512 << 20,
             patience: Duration::from_secs(60),
             walled: false,
+            functions: Vec::new(),
         }
     }
 }

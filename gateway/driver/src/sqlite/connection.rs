@@ -186,7 +186,7 @@ fn guard(
     // Of the whole process, the last line: a sort of a huge join ends in SQLITE_NOMEM, not in the OOM killer.
     connection
         .pragma_update_and_check(None, "hard_heap_limit", config.heap_bytes.to_string(), |row| row.get::<_, i64>(0))?;
-    let guard = Arc::new(Guard::new(schema, modules(connection)?));
+    let guard = Arc::new(Guard::new(schema, modules(connection)?, config.functions.iter().cloned().collect()));
     functions::register(connection, &guard)?;
     for (limit, at_most) in [
         // The largest value or row: `zeroblob(1e9)`, `printf('%*d', 1e9, 1)`, `group_concat`, `replace`.

@@ -17,6 +17,9 @@ use crate::mask::KeyedHash;
 /// a dictionary: nothing but a view may call them.
 pub(super) const OWN_FUNCTIONS: [&str; 3] = ["mountgate_wall_claim", "mountgate_wall_hash", "mountgate_wall_value"];
 
+/// The functions that nobody may call: they reach out of the store.
+const BARRED: [&str; 5] = ["load_extension", "fts3_tokenizer", "readfile", "writefile", "edit"];
+
 /// The table-valued functions that statements may read from.
 const MODULES: [&str; 2] = ["json_each", "json_tree"];
 
@@ -26,6 +29,8 @@ pub(super) struct Guard {
     schema: Option<Box<str>>,
     /// Virtual tables that the build brings along.
     modules: HashSet<String>,
+    /// Functions that configuration adds to the wall's list.
+    functions: HashSet<String>,
 }
 
 enum Mode {
@@ -46,9 +51,9 @@ enum Mode {
 }
 
 impl Guard {
-    pub(super) fn new(schema: Option<&str>, modules: HashSet<String>) -> Self {
+    pub(super) fn new(schema: Option<&str>, modules: HashSet<String>, functions: HashSet<String>) -> Self {
         let mode = if schema.is_some() { Mode::Idle } else { Mode::Open };
-        Self { mode: Mutex::new(mode), schema: schema.map(Into::into), modules }
+        Self { mode: Mutex::new(mode), schema: schema.map(Into::into), modules, functions }
     }
 
     /// Does the gateway's own work with the ban lifted.
@@ -127,8 +132,7 @@ impl Guard {
             }
             AuthAction::Function { function_name } => {
                 let name = function_name.to_ascii_lowercase();
-                !matches!(name.as_str(), "load_extension" | "fts3_tokenizer" | "readfile" | "writefile" | "edit")
-                    && !OWN_FUNCTIONS.contains(&name.as_str())
+                !BARRED.contains(&name.as_str()) && !OWN_FUNCTIONS.contains(&name.as_str())
             }
             _ => false,
         }
@@ -184,6 +188,7 @@ impl Guard {
                     context.accessor.is_some_and(|view| wall.may_call(view))
                 } else {
                     allowed::is_allowed(function_name)
+                        || self.functions.contains(function_name) && !BARRED.contains(&function_name)
                 }
             }
             _ => false,

@@ -536,3 +536,17 @@ async fn a_view_within_views_is_read_by_views_alone() {
         assert_eq!(world.ask_behind(call(), &sql).await.unwrap_err().class, Class::Refused, "{sql}");
     }
 }
+
+#[tokio::test]
+async fn functions_that_configuration_adds_pass_and_no_more() {
+    let world = World::new().await;
+    let functions = ["zeroblob", "load_extension", "mountgate_wall_claim"].map(str::to_owned).to_vec();
+    let config = SqliteConfig { threads: 1, walled: true, functions, ..SqliteConfig::new(&world.path) };
+    let store = SqliteStore::open(config).await.unwrap();
+    let (wall, _, _) = wall(store.schema().unwrap(), false);
+    let world = World { store, wall, ..world };
+    assert_eq!(world.told("SELECT length(zeroblob(3))").await, "[[Integer(3)]]");
+    for sql in ["SELECT randomblob(3)", "SELECT load_extension('x')", "SELECT mountgate_wall_claim(0)"] {
+        world.refused(sql).await;
+    }
+}
