@@ -3,6 +3,7 @@
 pub mod floor;
 pub mod gateway;
 pub mod load;
+pub mod soundness;
 pub mod tpch;
 
 /// This crate's folder, in which `corpus/` is.

@@ -1,0 +1,287 @@
+//! The three oracles, asked of one statement.
+
+use std::{panic::AssertUnwindSafe, sync::Arc};
+
+use mountgate_core::{
+    Ceiling, Claims, Code, Grant, LimitKey, Limits, Refusal, Scope, Value, ceiling::RelationDeclaration,
+};
+use mountgate_driver::Class;
+use mountgate_sql::{Dialect, MaskKeys, Read, Statement};
+
+use super::{
+    engine::{Outcome, Stores, Which, difference},
+    schema,
+    tree::Printed,
+    world::World,
+};
+
+/// A violation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    /// Which claim does not hold.
+    pub claim: &'static str,
+    /// How.
+    pub how: String,
+}
+
+/// What became of a statement.
+#[derive(Clone, Debug, Default)]
+pub struct Judged {
+    /// A direct connection to the copies takes it.
+    pub valid: bool,
+    /// The gateway takes it.
+    pub accepted: bool,
+    /// It answered with rows, not with a failure.
+    pub answered: bool,
+    /// Its answer is the store's whim, so that nothing was compared.
+    pub arbitrary: bool,
+    /// Why the gateway refused it, without its names and places.
+    pub refusal: Option<String>,
+    /// What does not hold.
+    pub findings: Vec<Finding>,
+}
+
+/// A world's mount, and its stores.
+#[derive(Debug)]
+pub struct Judge<'w, S> {
+    world: &'w World,
+    ceiling: Ceiling,
+    permissive: Ceiling,
+    grant: Grant,
+    /// The databases.
+    pub stores: S,
+}
+
+/// The gateway's way from the text to what the store is sent, with the verdict given.
+///
+/// # Errors
+/// The refusal, or a panic as one.
+pub fn rewrite(
+    dialect: Dialect,
+    ceiling: &Ceiling,
+    grant: &Grant,
+    claims: &Claims,
+    keys: &dyn MaskKeys,
+    statement: &Printed,
+) -> Result<Read, Refusal> {
+    let way = || {
+        let parsed = Statement::parse(dialect, &statement.sql)?;
+        let touch = parsed.touch(ceiling)?;
+        let scope = Scope::narrow(ceiling, &touch, grant)
+            .map_err(|error| Refusal::new(Code::PolicyFailed, error.to_string()))?;
+        let plan = Arc::new(parsed.enforce(&scope)?);
+        Ok(plan.authorize(&statement.params, claims, keys)?.into_inner())
+    };
+    std::panic::catch_unwind(AssertUnwindSafe(way)).unwrap_or_else(|panic| {
+        let told = panic.downcast_ref::<String>().cloned();
+        let told = told.or_else(|| panic.downcast_ref::<&str>().map(|told| (*told).to_owned()));
+        Err(Refusal::new(Code::Internal, format!("panic: {}", told.unwrap_or_default())))
+    })
+}
+
+impl<'w, S: Stores> Judge<'w, S> {
+    /// For the world laid out in those stores.
+    ///
+    /// # Errors
+    /// Where the world's rules do not fit its tables: a fault of the generator's.
+    pub fn new(world: &'w World, stores: S) -> anyhow::Result<Self> {
+        let catalogue = stores.catalogue();
+        let build = |declared: &_| {
+            Ceiling::build(declared, catalogue, vec![], Limits::default(), LimitKey::Agent, None, None)
+                .map_err(|errors| anyhow::anyhow!("the ceiling does not build: {errors:?}\n{world:?}"))
+        };
+        let whole = |info: &mountgate_core::RelationInfo| RelationDeclaration {
+            columns: info.columns.iter().map(|column| column.name.clone()).collect(),
+            masks: Default::default(),
+            filter: None,
+        };
+        let everything = catalogue.relations.iter().map(|(name, info)| (name.clone(), whole(info))).collect();
+        Ok(Self {
+            world,
+            ceiling: build(&world.declarations())?,
+            permissive: build(&everything)?,
+            grant: world.grant(),
+            stores,
+        })
+    }
+
+    /// The gateway's own decision on a statement.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub fn enforce(&self, statement: &Printed) -> Result<Read, Refusal> {
+        let world = self.world;
+        rewrite(world.dialect, &self.ceiling, &self.grant, &world.claims, world, statement)
+    }
+
+    /// Asks everything of a statement.
+    pub async fn judge(&mut self, statement: &Printed) -> Judged {
+        let mut judged = Judged::default();
+        let (sql, params, ordered) = (&statement.sql, &statement.params, statement.ordered);
+        let world = self.world;
+        let expected = self.stores.direct(Which::Copy, sql, params).await;
+        judged.valid = !matches!(expected, Outcome::Invalid(_));
+        match self.enforce(statement) {
+            Err(refusal) => {
+                judged.refusal = Some(reason(&refusal));
+                if refusal.code == Code::Internal || refusal.code == Code::PolicyFailed {
+                    judged.find("sound", refusal.to_string());
+                }
+                if let Some(canary) = canary(&refusal.to_string(), sql) {
+                    judged.find("canary", format!("`{canary}` in a refusal"));
+                }
+            }
+            Ok(read) => {
+                judged.accepted = true;
+                let one = self.stores.gateway(Which::One, read.sql(), read.values()).await;
+                let other = self.stores.gateway(Which::Other, read.sql(), read.values()).await;
+                judged.answered = matches!(one, Outcome::Rows { .. });
+                for outcome in [&one, &other] {
+                    let Outcome::Rows { columns, rows } = outcome else { continue };
+                    let cells = columns.iter().chain(rows.iter().flatten());
+                    if let Some(canary) = cells.filter_map(|cell| canary(cell, sql)).next() {
+                        judged.find("canary", format!("`{canary}` in an answer\n   as {}", read.sql()));
+                    }
+                }
+                if [&expected, &one, &other].iter().any(|outcome| is_exhausted(outcome)) {
+                    judged.arbitrary = true;
+                    return judged;
+                }
+                let apart = difference(&one, &other, ordered).or_else(|| classes(&one, &other));
+                let off = match (&expected, &one) {
+                    // What the copies do not take must not be answered.
+                    (Outcome::Invalid(why), Outcome::Rows { .. }) => Some(format!("direct: {why}; {}", one.brief())),
+                    _ => difference(&expected, &one, ordered),
+                };
+                if (apart.is_some() || off.is_some())
+                    && judged.valid
+                    && self.stores.is_arbitrary(world, Which::Copy, sql, params, ordered).await
+                {
+                    judged.arbitrary = true;
+                    return judged;
+                }
+                let shown = format!(
+                    "\n   as {} {:?}\n   direct: {}\n   one: {}\n   other: {}",
+                    read.sql(),
+                    read.values(),
+                    expected.brief(),
+                    one.brief(),
+                    other.brief()
+                );
+                if let Some(how) = apart {
+                    judged.find("O2", format!("{how}{shown}"));
+                }
+                if let Some(how) = off {
+                    judged.find("O1", format!("{how}{shown}"));
+                }
+            }
+        }
+        judged
+    }
+
+    /// O3: whether a permissive mount answers as a direct connection does, or refuses.
+    pub async fn permissive(&mut self, statement: &Printed, judged: &mut Judged) {
+        let world = self.world;
+        let (sql, params, ordered) = (&statement.sql, &statement.params, statement.ordered);
+        let keys: &dyn MaskKeys = world;
+        let read = rewrite(world.dialect, &self.permissive, &Grant::Ceiling, &Claims::new(), keys, statement);
+        let read = match read {
+            Ok(read) => read,
+            Err(refusal) if refusal.code == Code::Internal => return judged.find("sound", refusal.to_string()),
+            Err(_) => return,
+        };
+        let expected = self.stores.direct(Which::One, sql, params).await;
+        let ours = self.stores.gateway(Which::One, read.sql(), read.values()).await;
+        if is_exhausted(&expected) || is_exhausted(&ours) {
+            return;
+        }
+        let Some(how) = difference(&expected, &ours, ordered) else { return };
+        if !self.stores.is_arbitrary(world, Which::One, sql, params, ordered).await {
+            let shown = format!("\n   as {}\n   direct: {}\n   ours: {}", read.sql(), expected.brief(), ours.brief());
+            judged.find("O3", format!("{how}{shown}"));
+        }
+    }
+
+    /// Whether a name that is hidden is told apart from one that does not exist. Both texts are equal but for it.
+    pub fn names(&self, hidden: (&str, &Printed), absent: (&str, &Printed), judged: &mut Judged) {
+        let told = |(name, statement): (&str, &Printed)| match self.enforce(statement) {
+            Ok(read) => format!("accepted as {}", read.sql()),
+            Err(refusal) => {
+                let told = format!("{} {} {:?}", refusal.code.as_str(), refusal.message, refusal.hint);
+                let mut quoted = told.split('`');
+                let first = quoted.next().unwrap_or_default().to_owned();
+                // A name stands in backticks, perhaps behind its table's.
+                quoted.fold(first, |told, part| {
+                    let (table, last) = part.rsplit_once('.').map_or(("", part), |(table, last)| (table, last));
+                    let part = if last == name || last == format!("\"{}\"", name.replace('"', "\"\"")) { format!("{table}…") } else { part.to_owned() };
+                    format!("{told}`{part}")
+                })
+            }
+        };
+        let (one, other) = (told(hidden), told(absent));
+        if one != other {
+            judged.find("names", format!("`{}`: {one}\n   `{}`: {other}", hidden.0, absent.0));
+        } else if one.starts_with("accepted") {
+            judged.find("names", format!("`{}` is {one}", hidden.0));
+        }
+    }
+}
+
+impl Judged {
+    fn find(&mut self, claim: &'static str, how: String) {
+        self.findings.push(Finding { claim, how });
+    }
+}
+
+fn is_exhausted(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Failed { class: Class::Timeout | Class::Resource | Class::Unavailable, .. })
+}
+
+fn classes(one: &Outcome, other: &Outcome) -> Option<String> {
+    match (one, other) {
+        (Outcome::Failed { class, .. }, Outcome::Failed { class: other, .. }) if class != other => {
+            Some(format!("classes {class} and {other}"))
+        }
+        _ => None,
+    }
+}
+
+/// The refusal without names and places, for counting.
+fn reason(refusal: &Refusal) -> String {
+    let message = refusal.message.split(" (line ").next().unwrap_or_default();
+    let mut out = format!("{}: ", refusal.code.as_str());
+    // Of names in scope only the kind counts; of constructs and functions the name.
+    if matches!(refusal.code, Code::NotInScope | Code::Ambiguous) {
+        for (at, part) in message.split('`').enumerate() {
+            out.push_str(if at % 2 == 0 { part } else { "…" });
+        }
+    } else {
+        out.push_str(message.split(", found:").next().unwrap_or_default());
+    }
+    out
+}
+
+/// A canary in a text that the agent did not send itself.
+fn canary(cell: &str, sql: &str) -> Option<String> {
+    if let Some(at) = cell.find(schema::CANARY) {
+        let end = cell[at..].find(|c: char| !c.is_alphanumeric()).map_or(cell.len(), |end| at + end);
+        if !sql.contains(&cell[at..end]) {
+            return Some(cell[at..end].to_owned());
+        }
+    }
+    let numbers = cell.split(|c: char| !c.is_alphanumeric()).filter(|part| part.len() == 9);
+    for number in numbers {
+        let is_canary = number
+            .parse::<i64>()
+            .is_ok_and(|number| (schema::CANARY_NUMBER..schema::CANARY_NUMBER + 100_000_000).contains(&number));
+        if is_canary && !sql.contains(number) {
+            return Some(number.to_owned());
+        }
+    }
+    None
+}
+
+/// The values of a statement, for a report.
+pub fn shown(params: &[Value]) -> String {
+    if params.is_empty() { String::new() } else { format!("   -- with {params:?}") }
+}
