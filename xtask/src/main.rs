@@ -8,6 +8,7 @@ mod links;
 mod plugins;
 mod postgres;
 mod setup;
+mod soundness;
 mod test;
 mod tools;
 
@@ -30,6 +31,8 @@ enum Command {
     Test(test::Test),
     /// The gateway's speed beside that of the same server without it: one table.
     Bench(bench::Bench),
+    /// Generated statements: what comes back is the scope's, and nothing else.
+    Soundness(soundness::Soundness),
     /// The bundled policies as components.
     #[command(subcommand)]
     Plugins(plugins::Plugins),
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         Command::Demo(demo) => demo::run(&demo),
         Command::Test(test) => test::run(&test).map(|()| ExitCode::SUCCESS),
         Command::Bench(bench) => bench::run(&bench).map(|()| ExitCode::SUCCESS),
+        Command::Soundness(soundness) => soundness::run(&soundness).map(|()| ExitCode::SUCCESS),
         Command::Plugins(what) => plugins::run(what).map(|()| ExitCode::SUCCESS),
         Command::Ci(what) => ci::run(what).map(|()| ExitCode::SUCCESS),
     };

@@ -14,6 +14,7 @@ use crate::{
     demo::{self, Backend, Demo},
     postgres::{self, Scratch},
     setup,
+    soundness::Soundness,
     tools::{self, Counts},
 };
 
@@ -37,6 +38,7 @@ pub(crate) fn run(test: &Test) -> Result<()> {
         for backend in [Backend::Sqlite, Backend::Postgres] {
             demonstrated(backend, &binary, &scratch, &python, &mut totals)?;
         }
+        totals.take(tools::counted("soundness", &mut Soundness::bounded().command(Some(&scratch))?)?);
         totals.take(weakened(&scratch)?);
     }
     let Counts { passed, failed, skipped } = totals.counts;

@@ -1,6 +1,7 @@
 mod attacks;
 mod bounds;
 mod fixture;
+mod found;
 mod real;
 mod rewritten;
 mod touched;

@@ -40,7 +40,7 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let mut sound = true;
+    let (mut passed, mut failed) = (0, 0);
     for (engine, dialect) in [(Engine::Sqlite, Dialect::Sqlite), (Engine::Postgres, Dialect::Postgres)] {
         if arguments.engine != Engine::Both && arguments.engine != engine {
             continue;
@@ -67,7 +67,7 @@ fn main() -> ExitCode {
         };
         println!("── {} (seed {})\n{}", dialect_name(dialect), plan.seed, report.print(dialect, arguments.invalid));
         println!("{:.0} cases a second", plan.cases as f64 / began.elapsed().as_secs_f64());
-        sound &= report.violated == 0;
+        let mut sound = report.violated == 0;
         // Shares mean something only over many cases.
         if plan.cases >= 5000 && plan.only.is_none() {
             for shortfall in report.shortfalls(dialect) {
@@ -75,8 +75,10 @@ fn main() -> ExitCode {
                 sound = false;
             }
         }
+        *(if sound { &mut passed } else { &mut failed }) += 1;
     }
-    if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    println!("{passed} passed, {failed} failed");
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn dialect_name(dialect: Dialect) -> &'static str {

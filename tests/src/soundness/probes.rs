@@ -43,7 +43,8 @@ fn absent(world: &World, name: &str) -> String {
 /// Something hidden, asked for by name.
 pub fn names(world: &World, rng: &mut Rng) -> Option<Names> {
     let shown: Vec<&Table> = world.tables.iter().filter(|table| table.granted).collect();
-    let hidden_tables: Vec<&Table> = world.tables.iter().filter(|table| !table.granted).collect();
+    // What the ceiling shows, its agents may know of: there only columns are asked for.
+    let hidden_tables: Vec<&Table> = world.tables.iter().filter(|table| !table.declared).collect();
     let base = *rng.pick(&shown);
     let base_name = quote(&base.name);
     let visible = base.shown().next().map(|(_, column)| quote(&column.name))?;
@@ -95,8 +96,8 @@ pub fn names(world: &World, rng: &mut Rng) -> Option<Names> {
                 "SELECT count(*) FROM # HAVING max(@) > 1",
                 "SELECT count(*) OVER (PARTITION BY @) FROM #",
                 "SELECT row_number() OVER (ORDER BY @) FROM #",
-                "SELECT 1 FROM # a JOIN # b USING (@)",
-                "SELECT 1 FROM # a JOIN # b ON a.@ = b.@",
+                "SELECT 1 FROM # one1 JOIN # two2 USING (@)",
+                "SELECT 1 FROM # one1 JOIN # two2 ON one1.@ = two2.@",
                 "SELECT (SELECT @) FROM #",
                 "SELECT (SELECT max(@) FROM #)",
                 "SELECT x.@ FROM (SELECT * FROM #) x",
@@ -152,9 +153,12 @@ pub fn early(world: &World, rng: &mut Rng) -> Option<Tree> {
         .filter(|value| matches!(value, Value::Integer(number) if *number > 0) || matches!(value, Value::Text(_)))
         .filter(|value| matches!((value, kind), (Value::Integer(_), Kind::Int) | (Value::Text(_), Kind::Text)))
         .collect();
+    // A value that some row in scope has may raise there, or not, as the store comes to it.
+    let shown: Vec<Value> = world.copy(table).into_iter().flatten().collect();
+    let hidden: Vec<&Value> = hidden.into_iter().filter(|value| !shown.contains(value)).collect();
     let column = format!("t.{}", quote(name));
     let literal = match hidden.is_empty() {
-        true => if kind == Kind::Int { "0" } else { "'x'" }.to_owned(),
+        true => if kind == Kind::Int { "0" } else { "'nobody'" }.to_owned(),
         false => match rng.pick(&hidden) {
             Value::Integer(number) => number.to_string(),
             Value::Text(text) => format!("'{}'", text.replace('\'', "''")),
@@ -167,7 +171,11 @@ pub fn early(world: &World, rng: &mut Rng) -> Option<Tree> {
             0 => format!("abs({}) > 0", case("-9223372036854775807 - 1", "1")),
             1 => format!("json_extract({}, '$') IS NULL", case("'{bad'", "'{}'")),
             2 => format!("json_array_length({}) = 0", case("'['", "'[]'")),
-            _ => format!("length(replace({}, 'a', 'b')) >= 0 AND abs({}) > 0", case("'a'", "'b'"), case("-9223372036854775807 - 1", "1")),
+            _ => format!(
+                "length(replace({}, 'a', 'b')) >= 0 AND abs({}) > 0",
+                case("'a'", "'b'"),
+                case("-9223372036854775807 - 1", "1")
+            ),
         }
     } else {
         match rng.below(5) {
@@ -187,12 +195,12 @@ pub fn early(world: &World, rng: &mut Rng) -> Option<Tree> {
         2 => seq([text(format!("SELECT {other} FROM {from} t WHERE {column} <> {literal} OR ")), raising()]),
         3 => seq([text(format!("SELECT count(*) FROM {from} t JOIN {from} u ON ")), raising()]),
         4 => seq([text(format!("SELECT count(*) FROM {from} u LEFT JOIN {from} t ON ")), raising()]),
-        5 => seq([text(format!("SELECT max(CASE WHEN ")), raising(), text(format!(" THEN 1 ELSE 0 END) FROM {from} t"))]),
+        5 => seq([text("SELECT max(CASE WHEN "), raising(), text(format!(" THEN 1 ELSE 0 END) FROM {from} t"))]),
         6 => seq([text(format!("SELECT count(*) FROM (SELECT * FROM {from}) t WHERE ")), raising()]),
         7 => seq([text(format!("WITH t AS (SELECT * FROM {from}) SELECT count(*) FROM t WHERE ")), raising()]),
         8 => seq([text(format!("SELECT 1 WHERE EXISTS (SELECT 1 FROM {from} t WHERE ")), raising(), text(")")]),
         9 => seq([text(format!("SELECT {column}, count(*) FROM {from} t GROUP BY {column} HAVING ")), raising()]),
-        10 => seq([text(format!("SELECT count(*) FILTER (WHERE ")), raising(), text(format!(") FROM {from} t"))]),
+        10 => seq([text("SELECT count(*) FILTER (WHERE "), raising(), text(format!(") FROM {from} t"))]),
         11 => {
             let probe = wrap("CASE WHEN ", raising(), " THEN 1 ELSE 2 END");
             seq([text("SELECT p, count(*) FROM (SELECT "), probe, text(format!(" AS p FROM {from} t) x GROUP BY p"))])

@@ -26,6 +26,7 @@ pub struct Report {
     permissive: u64,
     constructs: BTreeMap<&'static str, Count>,
     refusals: BTreeMap<String, (u64, String)>,
+    lax: BTreeMap<String, (u64, String)>,
     invalid: BTreeMap<String, (u64, String)>,
     /// Each with its case, statement and what is wrong.
     pub violations: Vec<String>,
@@ -59,14 +60,14 @@ impl Report {
         }
     }
 
+    /// Notes a statement that the gateway answers though a direct connection does not take it.
+    pub fn lax(&mut self, why: &str, sql: &str) {
+        note(&mut self.lax, why, sql);
+    }
+
     /// Notes why a direct connection took no statement: faults of the generator's own.
     pub fn invalid(&mut self, why: &str, sql: &str) {
-        let why: String = why.chars().map(|c| if c.is_ascii_digit() { '9' } else { c }).take(90).collect();
-        let (count, example) = self.invalid.entry(why).or_default();
-        *count += 1;
-        if example.is_empty() || sql.len() < example.len() {
-            sql.clone_into(example);
-        }
+        note(&mut self.invalid, why, sql);
     }
 
     /// Counts an attack by name or by predicate.
@@ -108,7 +109,9 @@ impl Report {
             mine.valid += count.valid;
             mine.accepted += count.accepted;
         }
-        for (mine, others) in [(&mut self.refusals, other.refusals), (&mut self.invalid, other.invalid)] {
+        for (mine, others) in
+            [(&mut self.refusals, other.refusals), (&mut self.invalid, other.invalid), (&mut self.lax, other.lax)]
+        {
             for (why, (count, example)) in others {
                 let entry = mine.entry(why).or_default();
                 entry.0 += count;
@@ -142,7 +145,10 @@ impl Report {
                 out.push(format!("`{name}`: {:.2} % accepted, fewer than 95 %", percent(count.accepted, count.valid)));
             }
             if percent(count.cases, statements) < 1.0 {
-                out.push(format!("`{name}` is in {:.2} % of the statements, fewer than 1 %", percent(count.cases, statements)));
+                out.push(format!(
+                    "`{name}` is in {:.2} % of the statements, fewer than 1 %",
+                    percent(count.cases, statements)
+                ));
             }
         }
         out
@@ -183,6 +189,10 @@ impl Report {
         for (why, (count, example)) in refusals {
             let _ = writeln!(out, "{count:>8}  {why}\n          {example}");
         }
+        let _ = writeln!(out, "\nanswered though a direct connection does not take them, by its reason:");
+        for (why, (count, example)) in &self.lax {
+            let _ = writeln!(out, "{count:>8}  {why}\n          {example}");
+        }
         if all {
             let _ = writeln!(out, "\nnot taken by a direct connection, by reason:");
             let mut invalid: Vec<_> = self.invalid.iter().collect();
@@ -201,4 +211,15 @@ impl Report {
 
 fn percent(part: u64, whole: u64) -> f64 {
     if whole == 0 { 100.0 } else { part as f64 * 100.0 / whole as f64 }
+}
+
+/// Counts a store's reason, without its numbers.
+fn note(reasons: &mut BTreeMap<String, (u64, String)>, why: &str, sql: &str) {
+    let why = why.split(" in SELECT").next().and_then(|why| why.split(" in WITH").next()).unwrap_or(why);
+    let why: String = why.chars().map(|c| if c.is_ascii_digit() { '9' } else { c }).take(90).collect();
+    let (count, example) = reasons.entry(why).or_default();
+    *count += 1;
+    if example.is_empty() || sql.len() < example.len() {
+        sql.clone_into(example);
+    }
 }

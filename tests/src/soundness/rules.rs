@@ -97,7 +97,11 @@ fn mask(dialect: Dialect, column: &Column, kind: Kind, percent: u64, rng: &mut R
                 .find(|value| *value != Value::Null && value.fits(&column_type(kind)))?;
             Mask::Fixed(value)
         }
-        2 => Mask::Partial { first: rng.below(3) as u32, last: rng.below(3) as u32, fill: (*rng.pick(&["*", "·"])).into() },
+        2 => Mask::Partial {
+            first: rng.below(3) as u32,
+            last: rng.below(3) as u32,
+            fill: (*rng.pick(&["*", "·"])).into(),
+        },
         3 => Mask::Hash,
         4 => Mask::Truncate(*rng.pick(&[
             DatePart::Year,

@@ -16,15 +16,53 @@ pub const CANARY_NUMBER: i64 = 760_000_000;
 
 /// Names of tables: plain ones, functions, keywords, names that the printer gives out itself, odd characters.
 const TABLES: [&str; 24] = [
-    "orders", "customers", "tickets", "items", "staff", "notes", "count", "select", "t1", "t2", "s1", "c1", "w1", "f0",
-    "Group By", "we\"ird", "naïve", "json_type", "main", "public", "coalesce", "Orders2", "left", "values",
+    "orders",
+    "customers",
+    "tickets",
+    "items",
+    "staff",
+    "notes",
+    "count",
+    "select",
+    "t1",
+    "t2",
+    "s1",
+    "c1",
+    "w1",
+    "f0",
+    "Group By",
+    "we\"ird",
+    "naïve",
+    "json_type",
+    "main",
+    "public",
+    "coalesce",
+    "Orders2",
+    "left",
+    "values",
 ];
 const COLUMNS: [&str; 30] = [
     "name", "value", "key", "status", "total", "count", "order", "Sel ect", "a\"b", "t1", "c1", "s1", "city", "x", "y",
     "note", "größe", "date", "max", "group", "from", "f0", "m", "v", "amount", "column1", "n", "user", "id2", "kind",
 ];
-const WORDS: [&str; 16] =
-    ["Ann", "Bob", "Cid", "Dee", "Zoë", "a b", "x'y", "open", "paid", "50%", "a_b", "", "back\\slash", "\"q\"", "--", "ab"];
+const WORDS: [&str; 16] = [
+    "Ann",
+    "Bob",
+    "Cid",
+    "Dee",
+    "Zoë",
+    "a b",
+    "x'y",
+    "open",
+    "paid",
+    "50%",
+    "a_b",
+    "",
+    "back\\slash",
+    "\"q\"",
+    "--",
+    "ab",
+];
 
 /// The tables' shapes.
 pub fn tables(dialect: Dialect, rng: &mut Rng) -> Vec<Table> {
@@ -119,7 +157,8 @@ pub fn value(dialect: Dialect, column: &Column, rng: &mut Rng) -> Value {
         return Value::Null;
     }
     let day = |rng: &mut Rng| format!("2026-{:02}-{:02}", rng.between(1, 12), rng.between(1, 28));
-    let clock = |rng: &mut Rng| format!("{:02}:{:02}:{:02}", rng.between(0, 23), rng.between(0, 59), rng.between(0, 59));
+    let clock =
+        |rng: &mut Rng| format!("{:02}:{:02}:{:02}", rng.between(0, 23), rng.between(0, 59), rng.between(0, 59));
     let sqlite = dialect == Dialect::Sqlite;
     match column.kind {
         // Never zero: a hidden row's is, and dividing by it raises.
@@ -199,7 +238,7 @@ fn hidden(dialect: Dialect, column: &Column, rng: &mut Rng) -> Value {
         Kind::Bytes => Value::Bytes(word(rng).into_bytes()),
         Kind::IntArr => Value::Array(vec![Value::Integer(number)]),
         Kind::TextArr => Value::Array(vec![Value::Text(word(rng))]),
-        Kind::Uuid => Value::Uuid(format!("{:08x}-ffff-4fff-8fff-ffffffffffff", rng.next() as u32)),
+        Kind::Uuid => Value::Uuid(format!("{:08x}-ffff-4fff-8fff-ffffffffffff", rng.number() as u32)),
         Kind::Any => Value::Text(word(rng)),
         Kind::Bool | Kind::Time | Kind::Interval => value(dialect, column, rng),
     }
@@ -244,9 +283,8 @@ fn behind(world: &World, table: &Table, at: usize, raw: &Value, rng: &mut Rng) -
 pub fn populate(world: &mut World, at: usize, rng: &mut Rng) {
     let dialect = world.dialect;
     let mut table = world.tables[at].clone();
-    let in_scope = |table: &Table, row: &Row| {
-        table.granted && table.in_scope(dialect, &world.claims, world.secret, row)
-    };
+    let in_scope =
+        |table: &Table, row: &Row| table.granted && table.in_scope(dialect, &world.claims, world.secret, row);
     let mut next_id = 1;
     let mut fresh = |table: &Table, rng: &mut Rng| -> Row {
         let id = next_id;
@@ -260,7 +298,8 @@ pub fn populate(world: &mut World, at: usize, rng: &mut Rng) {
     one_spelling(&table, &mut shown);
     let (strayed, mut shown): (Vec<Row>, Vec<Row>) = shown.into_iter().partition(|row| !in_scope(&table, row));
     out.extend(strayed);
-    let mut more: Vec<Row> = (0..rng.below(16)).map(|_| fresh(&table, rng)).filter(|row| !in_scope(&table, row)).collect();
+    let mut more: Vec<Row> =
+        (0..rng.below(16)).map(|_| fresh(&table, rng)).filter(|row| !in_scope(&table, row)).collect();
 
     // What no filter looks at may be anything in a row out of scope.
     for row in out.iter_mut().chain(&mut more) {

@@ -199,7 +199,7 @@ impl World {
             claims: Claims::new(),
             as_it_is: rng.chance(25),
             indexed: rng.chance(50),
-            secret: rng.next(),
+            secret: rng.number(),
         };
         world.claims = rules::claims(&world, rng);
         for at in 0..world.tables.len() {
@@ -223,6 +223,7 @@ impl World {
                     columns: shown().map(|column| column.name.as_str().into()).collect(),
                     masks: masks.collect(),
                     filter: table.filter.clone(),
+                    ..RelationDeclaration::default()
                 };
                 (table.name.as_str().into(), declaration)
             })
@@ -259,10 +260,8 @@ impl World {
     /// The rows of the scoped, masked copy.
     pub fn copy(&self, table: &Table) -> Vec<Row> {
         let rows = table.rows.iter().filter(|row| table.in_scope(self.dialect, &self.claims, self.secret, row));
-        rows.map(|row| {
-            table.shown().map(|(at, _)| table.image(self.dialect, self.secret, at, &row[at])).collect()
-        })
-        .collect()
+        rows.map(|row| table.shown().map(|(at, _)| table.image(self.dialect, self.secret, at, &row[at])).collect())
+            .collect()
     }
 }
 

@@ -186,7 +186,14 @@ impl<'a> Resolver<'a> {
                 ("RIGHT JOIN", Dialect::Postgres) => from_right,
                 (_, Dialect::Sqlite | Dialect::Postgres) => from_left,
             };
-            merged.push((name.clone(), column));
+            // SQLite spells it as the left side does, PostgreSQL as USING does.
+            let spelt = match self.dialect {
+                Dialect::Sqlite => {
+                    left_columns.iter().map(|(column, _)| column).find(|column| self.dialect.same(column, name))
+                }
+                Dialect::Postgres => None,
+            };
+            merged.push((spelt.unwrap_or(name).clone(), column));
         }
         let is_merged = |name: &str| names.iter().any(|other| self.dialect.same(other, name));
         // PostgreSQL's `*` has the merged columns first. SQLite's has the left's columns in the left's order.
@@ -402,7 +409,15 @@ impl<'a> Resolver<'a> {
         alias: Option<&'a ast::TableAlias>,
         place: Place,
     ) -> Outcome<(From<'a>, Namespace<'a>)> {
+        // SQLite makes a derived table of it: conditions inside see nothing of what stands to its left.
+        let siblings = match self.dialect {
+            Dialect::Sqlite => std::mem::take(&mut self.level()?.parts),
+            Dialect::Postgres => vec![],
+        };
         let (term, namespace) = self.term(table, place)?;
+        if self.dialect == Dialect::Sqlite {
+            self.level()?.parts = siblings;
+        }
         let Some(alias) = alias else { return Ok((From::Nested(Box::new(term)), namespace)) };
         let columns = self.expand(&namespace);
         let item = self.item(ItemKind::Joined { columns }, Cow::Borrowed(""), None, Some(alias), alias.name.span)?;

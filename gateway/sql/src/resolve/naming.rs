@@ -48,43 +48,50 @@ impl<'a> Resolver<'a> {
 
     /// `FigureColname` of PostgreSQL.
     fn postgres_name(&self, expr: &'a ast::Expr, resolved: &Expr<'a>) -> Option<Cow<'a, str>> {
+        self.figured(expr, resolved).map(|(name, _)| name)
+    }
+
+    /// A name and whether it is a strong one: a type's name and `case` give way to what stands outside of them.
+    fn figured(&self, expr: &'a ast::Expr, resolved: &Expr<'a>) -> Option<(Cow<'a, str>, bool)> {
         if let Some(name) = self.column_name(expr, resolved) {
-            return Some(name);
+            return Some((name, true));
         }
-        let fixed = |name: &'a str| Some(Cow::Borrowed(name));
+        let fixed = |name: &'a str| Some((Cow::Borrowed(name), true));
         match resolved {
             Expr::Call(call) => fixed(call.name),
             Expr::Case { otherwise, .. } => {
                 let inner = match (strip(expr), otherwise) {
                     (ast::Expr::Case { else_result: Some(result), .. }, Some(otherwise)) => {
-                        self.column_name(result, otherwise)
+                        self.figured(result, otherwise)
                     }
                     _other => None,
                 };
-                inner.or(fixed("case"))
+                inner.filter(|(_, strong)| *strong).or(Some((Cow::Borrowed("case"), false)))
             }
             Expr::Cast { printed, .. } => {
                 let inner = match (strip(expr), resolved) {
                     (ast::Expr::Cast { expr: inner, .. }, Expr::Cast { expr: resolved, .. }) => {
-                        self.postgres_name(inner, resolved)
+                        self.figured(inner, resolved)
                     }
                     _other => None,
                 };
                 let bare = printed.split(['(', '[']).next().unwrap_or_default();
-                inner.or_else(|| Some(Cow::Owned(internal_type(bare).to_owned())))
+                inner
+                    .filter(|(_, strong)| *strong)
+                    .or_else(|| Some((Cow::Owned(internal_type(bare).to_owned()), false)))
             }
             Expr::Exists(_) => fixed("exists"),
             Expr::Array(_) | Expr::ArrayQuery(_) => fixed("array"),
             Expr::Row(_) => fixed("row"),
             Expr::Extract { .. } => fixed("extract"),
             Expr::AtTimeZone { .. } => fixed("timezone"),
-            Expr::Interval(..) => fixed("interval"),
+            Expr::Interval(..) => Some((Cow::Borrowed("interval"), false)),
             Expr::Collate { .. } | Expr::Subscript { .. } => match (strip(expr), resolved) {
                 (ast::Expr::Collate { expr: inner, .. }, Expr::Collate { expr: resolved, .. }) => {
-                    self.postgres_name(inner, resolved)
+                    self.figured(inner, resolved)
                 }
                 (ast::Expr::CompoundFieldAccess { root, .. }, Expr::Subscript { expr: resolved, .. }) => {
-                    self.postgres_name(root, resolved)
+                    self.figured(root, resolved)
                 }
                 _other => None,
             },
@@ -92,8 +99,8 @@ impl<'a> Resolver<'a> {
                 (ast::Expr::Subquery(ast), crate::ir::Body::Select(select)) => {
                     match (&*ast.body, select.outputs.as_slice()) {
                         (ast::SetExpr::Select(ast), [only]) => match ast.projection.as_slice() {
-                            [ast::SelectItem::ExprWithAlias { alias, .. }] => Some(self.name(alias)),
-                            [ast::SelectItem::UnnamedExpr(inner)] => self.postgres_name(inner, only),
+                            [ast::SelectItem::ExprWithAlias { alias, .. }] => Some((self.name(alias), true)),
+                            [ast::SelectItem::UnnamedExpr(inner)] => self.figured(inner, only),
                             _other => None,
                         },
                         _other => None,

@@ -107,7 +107,9 @@ impl<'a> Resolver<'a> {
             let (query, outputs) =
                 self.with_use(Use::Projected, |this| this.query_with(query, Place::Inner, anchor.as_ref()))?;
             debug_assert_eq!(levels, self.levels.len());
-            if renames.len() > outputs.len() {
+            // SQLite wants a name for each, PostgreSQL for the first of them.
+            let short = self.dialect == Dialect::Sqlite && !renames.is_empty() && renames.len() < outputs.len();
+            if renames.len() > outputs.len() || short {
                 return Err(refuse::mismatch(
                     format!("`{}` names {} columns and has {}", name.value, renames.len(), outputs.len()),
                     name.span,

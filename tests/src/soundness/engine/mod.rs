@@ -87,7 +87,10 @@ pub fn difference(one: &Outcome, other: &Outcome, ordered: bool) -> Option<Strin
                 rows
             };
             let (rows, other_rows) = (sorted(rows), sorted(other_rows));
-            rows.iter().zip(&other_rows).find(|(one, other)| one != other).map(|(one, other)| format!("{one:?} and {other:?}"))
+            rows.iter()
+                .zip(&other_rows)
+                .find(|(one, other)| one != other)
+                .map(|(one, other)| format!("{one:?} and {other:?}"))
         }
         (Outcome::Failed { .. } | Outcome::Invalid(_), Outcome::Failed { .. } | Outcome::Invalid(_)) => None,
         (one, other) => Some(format!("{} and {}", one.brief(), other.brief())),
@@ -140,11 +143,19 @@ fn laid_out(world: &World, table: &Table, which: Which, layout: Layout) -> Optio
     for at in indexes {
         let column = &table.columns[at];
         if world.dialect == Dialect::Postgres
-            && matches!(column.kind, super::world::Kind::Json | super::world::Kind::IntArr | super::world::Kind::TextArr)
+            && matches!(
+                column.kind,
+                super::world::Kind::Json | super::world::Kind::IntArr | super::world::Kind::TextArr
+            )
         {
             continue;
         }
-        ddl += &format!("CREATE INDEX {} ON {} ({});\n", quote(&format!("{}_{at}", table.name)), quote(&table.name), quote(&column.name));
+        ddl += &format!(
+            "CREATE INDEX {} ON {} ({});\n",
+            quote(&format!("{}_{at}", table.name)),
+            quote(&table.name),
+            quote(&column.name)
+        );
     }
     let mut rows = match which {
         Which::One => table.rows.clone(),

@@ -49,7 +49,9 @@ impl Server {
         for which in ["one", "other", "copy", "again"] {
             let name = self.database(which);
             admin.batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await?;
-            admin.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'")).await?;
+            admin
+                .batch_execute(&format!("CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'"))
+                .await?;
         }
         Ok(())
     }
@@ -121,10 +123,8 @@ async fn fill(world: &World, which: Which, layout: Layout, server: &Server, data
         if rows.is_empty() {
             continue;
         }
-        let rows: Vec<String> = rows
-            .iter()
-            .map(|row| format!("({})", row.iter().map(literal).collect::<Vec<_>>().join(", ")))
-            .collect();
+        let rows: Vec<String> =
+            rows.iter().map(|row| format!("({})", row.iter().map(literal).collect::<Vec<_>>().join(", "))).collect();
         let _ = writeln!(sql, "INSERT INTO {} VALUES {};", super::quote(&table.name), rows.join(", "));
     }
     if world.indexed {

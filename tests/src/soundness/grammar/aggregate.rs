@@ -59,7 +59,7 @@ impl Generator<'_> {
             Kind::Dec => {
                 let (arg, name) = (self.expr(Kind::Int, depth), *self.rng.pick(&["sum", "avg"]));
                 let call = self.filtered(wrap(format!("{name}("), arg, ")"));
-                if lite { wrap("round(", call, ", 3)") } else { wrap("round(", call, ", 3)") }
+                wrap("round(", call, ", 3)")
             }
             Kind::Float => {
                 let (arg, name) = (self.expr(Kind::Float, depth), *self.rng.pick(&["sum", "avg", "min", "max"]));
@@ -74,7 +74,8 @@ impl Generator<'_> {
                     };
                     if matches!(column, Tree::Text(_)) {
                         let name = if lite { *self.rng.pick(&["string_agg", "group_concat"]) } else { "string_agg" };
-                        let call = seq([text(format!("{name}(")), column.clone(), text(", ',' ORDER BY "), column, text(")")]);
+                        let call =
+                            seq([text(format!("{name}(")), column.clone(), text(", ',' ORDER BY "), column, text(")")]);
                         return self.filtered(call);
                     }
                 }
@@ -123,7 +124,6 @@ impl Generator<'_> {
 
     /// A window function's call over the items. `windows` takes the definitions that WINDOW gives names to.
     pub(super) fn window_call(&mut self, kind: Kind, items: &[Item], windows: &mut Vec<Tree>) -> Option<Tree> {
-        let lite = self.sqlite();
         let total = self.total(items);
         let mut partition = seq([]);
         if self.rng.chance(40) {
@@ -166,12 +166,6 @@ impl Generator<'_> {
                 }
                 _ => wrap("ntile(", text("3"), ")"),
             },
-            Kind::Float if lite => {
-                self.mark("cast");
-                text("CAST(percent_rank() OVER w0 AS REAL)");
-                let arg = self.expr(Kind::Float, 1);
-                wrap("sum(", arg, ")")
-            }
             Kind::Float | Kind::Dec => {
                 let arg = self.expr(kind, 1);
                 wrap("sum(", arg, ")")

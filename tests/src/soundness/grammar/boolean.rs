@@ -16,7 +16,7 @@ impl Generator<'_> {
     }
 
     fn operator(&mut self) -> &'static str {
-        *self.rng.pick(&["=", "=", "<>", "<", "<=", ">", ">=", "!="])
+        self.rng.pick(&["=", "=", "<>", "<", "<=", ">", ">=", "!="])
     }
 
     /// WHERE's own: now and then several together.
@@ -68,7 +68,19 @@ impl Generator<'_> {
             let op = *self.rng.pick(&[" = ", " < ", " >= "]);
             let [a, b] = left;
             let [c, d] = right;
-            return parens(seq([text("("), a, text(", "), b, text(")"), text(op), text("("), c, text(", "), d, text(")")]));
+            return parens(seq([
+                text("("),
+                a,
+                text(", "),
+                b,
+                text(")"),
+                text(op),
+                text("("),
+                c,
+                text(", "),
+                d,
+                text(")"),
+            ]));
         }
         if self.budget > 0 && self.uses("exists", 5) {
             let negated = self.rng.chance(30);

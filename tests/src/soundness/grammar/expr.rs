@@ -174,7 +174,11 @@ impl Generator<'_> {
     /// An argument of a function, where subqueries stand too.
     pub(super) fn argument(&mut self, kind: Kind, depth: usize) -> Tree {
         let before = std::mem::replace(&mut self.place, "subquery in argument");
-        let tree = if depth > 0 && self.subquery_wanted(6) { self.scalar(kind, depth) } else { self.expr(kind, depth.saturating_sub(1)) };
+        let tree = if depth > 0 && self.subquery_wanted(6) {
+            self.scalar(kind, depth)
+        } else {
+            self.expr(kind, depth.saturating_sub(1))
+        };
         self.place = before;
         tree
     }
@@ -273,11 +277,7 @@ impl Generator<'_> {
                 6 if !lite => {
                     self.mark("array");
                     let arg = self.argument(Kind::IntArr, depth);
-                    if self.rng.chance(50) {
-                        wrap("(", arg, ")[1]")
-                    } else {
-                        self.call("cardinality", vec![arg])
-                    }
+                    if self.rng.chance(50) { wrap("(", arg, ")[1]") } else { self.call("cardinality", vec![arg]) }
                 }
                 7 => match self.column(Kind::Json) {
                     Some(json) => {
@@ -475,15 +475,15 @@ impl Generator<'_> {
 
     fn text_expr(&mut self, depth: usize, themed: bool) -> Tree {
         let lite = self.sqlite();
-        if themed || self.rng.chance(8) {
-            if let Some(json) = self.column(Kind::Json) {
-                self.mark("json");
-                return match (lite, self.rng.chance(50)) {
-                    (_, true) => wrap("(", json, " ->> 's')"),
-                    (true, false) => self.call("json_extract", vec![json, text("'$.s'")]),
-                    (false, false) => self.call("jsonb_extract_path_text", vec![json, text("'s'")]),
-                };
-            }
+        if (themed || self.rng.chance(8))
+            && let Some(json) = self.column(Kind::Json)
+        {
+            self.mark("json");
+            return match (lite, self.rng.chance(50)) {
+                (_, true) => wrap("(", json, " ->> 's')"),
+                (true, false) => self.call("json_extract", vec![json, text("'$.s'")]),
+                (false, false) => self.call("jsonb_extract_path_text", vec![json, text("'s'")]),
+            };
         }
         if self.uses("collate", 5) {
             let arg = self.expr(Kind::Text, depth - 1);

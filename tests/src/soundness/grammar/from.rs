@@ -16,8 +16,16 @@ impl Generator<'_> {
         let mut items = vec![item];
         let mut group = 0;
         let joins: [&'static str; 10] = [
-            "join inner", "join left", "join right", "join full", "join cross", "join comma", "join natural",
-            "join using", "join nested", "lateral",
+            "join inner",
+            "join left",
+            "join right",
+            "join full",
+            "join cross",
+            "join comma",
+            "join natural",
+            "join using",
+            "join nested",
+            "lateral",
         ];
         let themed = joins.contains(&self.theme) && !self.tags.contains(self.theme);
         let count = match self.rng.below(10) {
@@ -163,7 +171,8 @@ impl Generator<'_> {
         let written = if join == "join natural" {
             wrap(if left { " NATURAL LEFT JOIN " } else { " NATURAL JOIN " }, tree, "")
         } else {
-            let names: Vec<Tree> = common.iter().map(|c| item.cols[*c].name.clone()).map(|name| text(self.ident(&name))).collect();
+            let names: Vec<Tree> =
+                common.iter().map(|c| item.cols[*c].name.clone()).map(|name| text(self.ident(&name))).collect();
             seq([text(if left { " LEFT JOIN " } else { " JOIN " }), tree, text(" USING ("), list(names), text(")")])
         };
         items.push(item);
@@ -215,7 +224,8 @@ impl Generator<'_> {
         let shadowed = names.map(|name| self.fold(name)).any(|name| name == self.fold(&table.name));
         let schema = if self.sqlite() { "main" } else { "public" };
         let schema = (shadowed || self.rng.chance(15)).then_some(schema);
-        let own_key = table.shown().position(|(at, column)| at == 0 && column.scope.as_ref().is_some_and(Vec::is_empty));
+        let own_key =
+            table.shown().position(|(at, column)| at == 0 && column.scope.as_ref().is_some_and(Vec::is_empty));
         self.named(&table.name.clone(), schema, cols, own_key, taken)
     }
 
@@ -262,7 +272,8 @@ impl Generator<'_> {
         let alias = self.alias(taken);
         let written = self.ident(&alias);
         if self.sqlite() {
-            let cols = kinds.iter().enumerate().map(|(at, kind)| Col::plain(format!("column{}", at + 1), *kind)).collect();
+            let cols =
+                kinds.iter().enumerate().map(|(at, kind)| Col::plain(format!("column{}", at + 1), *kind)).collect();
             return (seq([text("("), rows, text(format!(") AS {written}"))]), keyed(alias, cols));
         }
         self.mark("column aliases");
@@ -296,15 +307,23 @@ impl Generator<'_> {
         if self.sqlite() {
             let json = *self.rng.pick(&["'[1, 2, 5]'", "'{\"a\": 1, \"b\": 2}'"]);
             let names = [
-                ("key", Kind::Any), ("value", Kind::Any), ("type", Kind::Text), ("atom", Kind::Any), ("id", Kind::Int),
-                ("parent", Kind::Any), ("fullkey", Kind::Text), ("path", Kind::Text),
+                ("key", Kind::Any),
+                ("value", Kind::Any),
+                ("type", Kind::Text),
+                ("atom", Kind::Any),
+                ("id", Kind::Int),
+                ("parent", Kind::Any),
+                ("fullkey", Kind::Text),
+                ("path", Kind::Text),
             ];
             let cols = names.map(|(name, kind)| Col::plain(name, kind)).to_vec();
             let name = *self.rng.pick(&["json_each", "json_tree"]);
             return Some((text(format!("{name}({json}) AS {written}")), keyed(alias, cols)));
         }
         Some(match self.rng.below(3) {
-            0 => (text(format!("generate_series(1, 4) AS {written}(n)")), keyed(alias, vec![Col::plain("n", Kind::Int)])),
+            0 => {
+                (text(format!("generate_series(1, 4) AS {written}(n)")), keyed(alias, vec![Col::plain("n", Kind::Int)]))
+            }
             1 => {
                 let array = self.expr(Kind::IntArr, 0);
                 (wrap("unnest(", array, format!(") AS {written}(u)")), keyed(alias, vec![Col::plain("u", Kind::Int)]))

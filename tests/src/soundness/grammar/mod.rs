@@ -77,7 +77,6 @@ pub const CONSTRUCTS: &[(&str, bool, bool)] = &[
     ("qualified star", true, true),
     ("parameter", true, true),
     ("values", true, true),
-    ("table", false, true),
     ("table function", true, true),
     ("like", true, true),
     ("between", true, true),
@@ -168,8 +167,28 @@ pub struct Generator<'w> {
 
 /// Aliases that collide with what the printer or the world has.
 const ALIASES: [&str; 22] = [
-    "a", "b", "c", "x", "y", "t1", "t2", "s1", "c1", "w1", "m", "j", "orders", "customers", "count", "id", "name",
-    "Odd \"alias", "value", "f0", "main", "k",
+    "a",
+    "b",
+    "c",
+    "x",
+    "y",
+    "t1",
+    "t2",
+    "s1",
+    "c1",
+    "w1",
+    "m",
+    "j",
+    "orders",
+    "customers",
+    "count",
+    "id",
+    "name",
+    "Odd \"alias",
+    "value",
+    "f0",
+    "main",
+    "k",
 ];
 const RESERVED: [&str; 12] =
     ["select", "left", "values", "order", "group", "from", "user", "coalesce", "table", "right", "natural", "all"];
@@ -178,8 +197,11 @@ impl<'w> Generator<'w> {
     /// A statement about the world.
     pub fn statement(world: &'w World, rng: &'w mut Rng) -> Statement {
         let sqlite = world.dialect == Dialect::Sqlite;
-        let themes: Vec<&str> =
-            CONSTRUCTS.iter().filter(|(_, lite, post)| if sqlite { *lite } else { *post }).map(|(name, ..)| *name).collect();
+        let themes: Vec<&str> = CONSTRUCTS
+            .iter()
+            .filter(|(_, lite, post)| if sqlite { *lite } else { *post })
+            .map(|(name, ..)| *name)
+            .collect();
         let theme = rng.pick(&themes);
         let mut this = Self {
             world,
@@ -197,7 +219,8 @@ impl<'w> Generator<'w> {
         };
         let tables = world.tables.iter().filter(|table| table.declared);
         let contested = tables.flat_map(|table| {
-            let taken = |column: &&super::world::Column| column.ceiling.is_some() && (!table.granted || column.scope.is_none());
+            let taken =
+                |column: &&super::world::Column| column.ceiling.is_some() && (!table.granted || column.scope.is_none());
             table.columns.iter().filter(taken).map(|column| column.name.clone())
         });
         this.contested = contested.map(|name| this.fold(&name)).collect();
@@ -285,7 +308,8 @@ impl<'w> Generator<'w> {
                     let name = self.fold(&col.name);
                     let same = scope.items.iter().flat_map(|item| &item.cols);
                     let count = same.filter(|other| !other.merged && self.fold(&other.name) == name).count();
-                    let bare = count == 1 && !col.merged && !inner_names.contains(&name) && !self.contested.contains(&name);
+                    let bare =
+                        count == 1 && !col.merged && !inner_names.contains(&name) && !self.contested.contains(&name);
                     if qualifiable {
                         out.push((level, i, c, true));
                     }

@@ -16,15 +16,12 @@ impl Generator<'_> {
     /// The statement.
     pub(super) fn top(&mut self) -> Tree {
         let depth = 1 + self.rng.below(2);
-        if !self.sqlite() && self.uses("table", 1) {
-            let table = *self.rng.pick(&self.tables());
-            let name = self.ident(&table.name.clone());
-            return text(format!("TABLE {name}"));
-        }
         if self.theme == "values" && self.rng.chance(40) {
             let (rows, kinds) = self.values_rows(depth, None);
             let keys: Vec<String> = (1..=kinds.len()).map(|at| at.to_string()).collect();
-            return seq([rows, Tree::Order(Box::new(text(format!(" ORDER BY {}", keys.join(", ")))))]);
+            // SQLite takes no ORDER BY behind VALUES.
+            let order = if self.sqlite() { seq([]) } else { text(format!(" ORDER BY {}", keys.join(", "))) };
+            return if self.sqlite() { rows } else { seq([rows, Tree::Order(Box::new(order))]) };
         }
         let (tree, _) = self.query_inner(depth, None, false, true);
         tree
@@ -69,7 +66,10 @@ impl Generator<'_> {
             }
         }
         let wants_order = ordered_by > 0
-            || orderable(&cols) && (self.wants("order by", if top { 45 } else { 12 }) || self.theme.contains("limit") || self.theme == "offset");
+            || orderable(&cols)
+                && (self.wants("order by", if top { 45 } else { 12 })
+                    || self.theme.contains("limit")
+                    || self.theme == "offset");
         let mut parts = vec![with, body];
         if wants_order && (orderable(&cols) || ordered_by > 0) {
             let (order, limit) = self.order(&cols, stars, depth);
@@ -132,8 +132,12 @@ impl Generator<'_> {
     }
 
     fn with(&mut self, depth: usize, top: bool) -> Tree {
-        let themed = ["cte", "cte materialized", "cte recursive"].contains(&self.theme) && !self.tags.contains(self.theme);
-        if depth == 0 || self.budget == 0 || !(themed && self.rng.chance(85) || self.rng.chance(if top { 12 } else { 3 })) {
+        let themed =
+            ["cte", "cte materialized", "cte recursive"].contains(&self.theme) && !self.tags.contains(self.theme);
+        if depth == 0
+            || self.budget == 0
+            || !(themed && self.rng.chance(85) || self.rng.chance(if top { 12 } else { 3 }))
+        {
             return seq([]);
         }
         let recursive = self.theme == "cte recursive" || self.rng.chance(15);

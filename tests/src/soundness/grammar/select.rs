@@ -28,9 +28,10 @@ impl Generator<'_> {
         }
         let (from, scope) = self.from(depth);
         self.scopes.push(scope);
-        let themed = ["grouping sets", "rollup", "cube", "having", "group by", "subquery in having", "subquery in group by"]
-            .contains(&self.theme)
-            && !self.tags.contains(self.theme);
+        let themed =
+            ["grouping sets", "rollup", "cube", "having", "group by", "subquery in having", "subquery in group by"]
+                .contains(&self.theme)
+                && !self.tags.contains(self.theme);
         let grouped = if themed { self.rng.chance(85) } else { self.rng.chance(18) };
         let out = if grouped {
             self.grouped(from, depth, want, named)
@@ -138,7 +139,11 @@ impl Generator<'_> {
             }
         }
         if want.is_none() && named && items.len() == 1 && self.uses("star", 6) {
-            return Selected { tree: seq([text("SELECT * FROM "), from, filter]), cols: items[0].cols.clone(), distinct_on: 0 };
+            return Selected {
+                tree: seq([text("SELECT * FROM "), from, filter]),
+                cols: items[0].cols.clone(),
+                distinct_on: 0,
+            };
         }
         let kinds = self.kinds(want);
         let before = std::mem::replace(&mut self.place, "subquery in select");
@@ -149,10 +154,15 @@ impl Generator<'_> {
         let mut outputs = Vec::new();
         let mut distinct_safe = true;
         let distinct = self.wants("distinct", 8);
-        let distinct_on = !self.sqlite() && want.is_none() && !distinct && !kinds.contains(&Kind::Json) && self.wants("distinct on", 3);
+        let distinct_on = !self.sqlite()
+            && want.is_none()
+            && !distinct
+            && !kinds.contains(&Kind::Json)
+            && self.wants("distinct on", 3);
         for (at, kind) in kinds.iter().enumerate() {
             let themed = self.theme == "subquery in select" && !self.tags.contains(self.theme) && self.budget > 0;
-            if windowed && (at == 0 || self.rng.chance(30))
+            if windowed
+                && (at == 0 || self.rng.chance(30))
                 && let Some(tree) = self.window_call(*kind, &items, &mut windows)
             {
                 outputs.push(Tree::Expr(Box::new(tree), self.simple(*kind)));
@@ -204,7 +214,11 @@ impl Generator<'_> {
         let kinds = self.kinds(want);
         let outputs = kinds.iter().map(|kind| self.aggregate_of(*kind, depth)).collect();
         let (items, cols) = self.name_outputs(outputs, &kinds, named);
-        Selected { tree: seq([text("SELECT "), self.outputs(items, want), text(" FROM "), from, filter]), cols, distinct_on: 0 }
+        Selected {
+            tree: seq([text("SELECT "), self.outputs(items, want), text(" FROM "), from, filter]),
+            cols,
+            distinct_on: 0,
+        }
     }
 
     fn grouped(&mut self, from: Tree, depth: usize, want: Option<&[Kind]>, named: bool) -> Selected {
@@ -305,7 +319,11 @@ impl Generator<'_> {
             let over = *self.rng.pick(&[Kind::Int, Kind::Text]);
             let left = self.aggregate_of(over, depth);
             self.scopes[level].only = Some(keys);
-            let right = if self.budget > 0 && self.subquery_wanted(15) { self.scalar(over, depth.max(1)) } else { self.constant(over) };
+            let right = if self.budget > 0 && self.subquery_wanted(15) {
+                self.scalar(over, depth.max(1))
+            } else {
+                self.constant(over)
+            };
             self.place = before;
             let op = *self.rng.pick(&[" > ", " <= ", " <> "]);
             parts.push(opt(seq([text(" HAVING "), left, text(op), right])));
@@ -317,7 +335,11 @@ impl Generator<'_> {
         let kinds = self.kinds(want);
         let outputs = kinds.iter().map(|kind| self.aggregate_of(*kind, depth)).collect();
         let (items, cols) = self.name_outputs(outputs, &kinds, named);
-        Selected { tree: seq([text("SELECT "), self.outputs(items, want), text(" FROM "), from, filter]), cols, distinct_on: 0 }
+        Selected {
+            tree: seq([text("SELECT "), self.outputs(items, want), text(" FROM "), from, filter]),
+            cols,
+            distinct_on: 0,
+        }
     }
 
     /// ORDER BY that tells every row of the items apart.
