@@ -75,6 +75,8 @@ pub fn names(world: &World, rng: &mut Rng) -> Option<Names> {
             .iter()
             .filter(|column| column.scope.is_none())
             .map(|column| column.name.as_str())
+            // An output is called so too, which may be named.
+            .filter(|name| !["count", "max", "coalesce"].contains(name))
             .filter(|name| {
                 // What a shown column or table is called as well means that one.
                 let same = |other: &str| other.eq_ignore_ascii_case(name);

@@ -28,7 +28,9 @@ pub fn rule(world: &mut World, at: usize, rng: &mut Rng) {
     table.declared = at == 0 || rng.chance(80);
     table.granted = table.declared && (as_it_is || at == 0 || rng.chance(90));
     for (at, column) in table.columns.iter_mut().enumerate() {
-        let shown = table.declared && (at == 0 && rng.chance(85) || rng.chance(70));
+        let shown = table.declared
+            && !["FALSE", "true"].contains(&column.name.as_str())
+            && (at == 0 && rng.chance(85) || rng.chance(70));
         column.ceiling = shown.then(|| mask(dialect, column, column.kind, 22, rng).into_iter().collect());
     }
     if table.declared && table.columns.iter().all(|column| column.ceiling.is_none()) {

@@ -104,6 +104,10 @@ fn columns(dialect: Dialect, rng: &mut Rng) -> Vec<Column> {
         names.insert(0, "Name");
         names.insert(0, "ID");
     }
+    // To SQLite the words for truth are names where something is called so. Hidden: else what they mean would change.
+    if dialect == Dialect::Sqlite && rng.chance(15) {
+        names.insert(0, *rng.pick(&["FALSE", "true"]));
+    }
     let pool: &[(Kind, &[&str])] = match dialect {
         Dialect::Sqlite => &[
             (Kind::Int, &["INTEGER", "INT", "BIGINT"]),

@@ -36,7 +36,7 @@ impl<'a> Printer<'_, 'a> {
                 self.push(digits);
                 self.push("'");
             }
-            Expr::Boolean(truth) => self.push(if *truth { "TRUE" } else { "FALSE" }),
+            Expr::Boolean(truth) => self.push(truth_word(self.dialect, *truth)),
             Expr::Null => self.push("NULL"),
             Expr::Interval(text, unit) => {
                 self.push("INTERVAL ");
@@ -293,5 +293,16 @@ impl<'a> Printer<'_, 'a> {
             }
         }
         Ok(())
+    }
+}
+
+/// A truth, written out. SQLite reads TRUE and FALSE as names wherever something in view is called so (a column, an
+/// output), and `1` could be an ordinal.
+pub(super) fn truth_word(dialect: Dialect, truth: bool) -> &'static str {
+    match (dialect, truth) {
+        (Dialect::Sqlite, true) => "(1 = 1)",
+        (Dialect::Sqlite, false) => "(1 = 0)",
+        (Dialect::Postgres, true) => "TRUE",
+        (Dialect::Postgres, false) => "FALSE",
     }
 }

@@ -2,7 +2,7 @@
 
 use mountgate_core::{ColumnType, CompareOp, Filter, Node, Refusal, RelationInfo, RelationName, ScopedRelation, Value};
 
-use super::{Printer, mask::Masked};
+use super::{Printer, expr::truth_word, mask::Masked};
 use crate::{Bind, Dialect};
 
 /// The filter being printed.
@@ -61,7 +61,7 @@ impl Printer<'_, '_> {
     fn truth(&mut self, at: &At<'_>, index: usize) -> Result<(), Refusal> {
         match at.filter.nodes().get(index) {
             Some(Node::Always(truth)) => {
-                self.push(if *truth { "TRUE" } else { "FALSE" });
+                self.push(truth_word(self.dialect, *truth));
                 Ok(())
             }
             Some(Node::Compare { op, left, right }) => {
@@ -107,7 +107,9 @@ impl Printer<'_, '_> {
                     return Ok(());
                 }
                 if list.is_empty() {
-                    self.push(" IS NULL AND FALSE)");
+                    self.push(" IS NULL AND ");
+                    self.push(truth_word(self.dialect, false));
+                    self.push(")");
                     return Ok(());
                 }
                 self.push(" IN (");
@@ -128,19 +130,19 @@ impl Printer<'_, '_> {
                 self.push(")");
                 Ok(())
             }
-            Some(Node::And(children)) => self.joined(at, children, " AND ", "TRUE"),
-            Some(Node::Or(children)) => self.joined(at, children, " OR ", "FALSE"),
+            Some(Node::And(children)) => self.joined(at, children, " AND ", true),
+            Some(Node::Or(children)) => self.joined(at, children, " OR ", false),
             // INVARIANT: `Filter::new` checked the shape. Whatever it might miss keeps no row.
             Some(Node::Literal(_) | Node::Claim(_) | Node::Column(_)) | None => {
-                self.push("FALSE");
+                self.push(truth_word(self.dialect, false));
                 Ok(())
             }
         }
     }
 
-    fn joined(&mut self, at: &At<'_>, children: &[u32], word: &str, empty: &str) -> Result<(), Refusal> {
+    fn joined(&mut self, at: &At<'_>, children: &[u32], word: &str, empty: bool) -> Result<(), Refusal> {
         if children.is_empty() {
-            self.push(empty);
+            self.push(truth_word(self.dialect, empty));
             return Ok(());
         }
         self.push("(");
@@ -225,7 +227,7 @@ impl Printer<'_, '_> {
                 Ok(())
             }
             Some(Node::Literal(Value::Boolean(truth))) if !against.as_text || self.dialect == Dialect::Sqlite => {
-                self.push(if *truth { "TRUE" } else { "FALSE" });
+                self.push(truth_word(self.dialect, *truth));
                 Ok(())
             }
             Some(Node::Literal(value)) => {

@@ -28,15 +28,21 @@ impl Printer<'_, '_> {
             return Ok(value);
         }
         let mut ty = info.ty.clone();
+        // What stands before a mask that replaces the value is not printed: it would leave binds that no text has.
+        let start = masks.iter().rposition(|mask| matches!(mask, Mask::Null | Mask::Fixed(_))).unwrap_or(0);
         for (layer, mask) in masks.iter().enumerate() {
             let output = mask
                 .output_type(&ty)
                 .map_err(|_| Refusal::new(Code::Internal, "the scope has a mask that does not fit its column"))?;
+            if layer < start {
+                ty = output;
+                continue;
+            }
             let key = (*relation, *column);
             value = match self.dialect {
                 Dialect::Sqlite => self.sqlite_mask(mask, &value, &ty, key),
                 // A mask that needs its value more than once gets it by name, or a chain would grow exponentially.
-                Dialect::Postgres if layer > 0 => {
+                Dialect::Postgres if layer > start => {
                     let inner = self.postgres_mask(mask, "\"m\".\"v\"", &ty, &info.store_type, key);
                     format!("(SELECT {inner} FROM (SELECT {value} AS \"v\") AS \"m\")")
                 }
@@ -96,7 +102,7 @@ impl Printer<'_, '_> {
         key: (&RelationName, &ColumnName),
     ) -> String {
         match mask {
-            Mask::Null | Mask::Fixed(Value::Null) => format!("NULL::{}", null_type(ty)),
+            Mask::Null | Mask::Fixed(Value::Null) => format!("NULL::{}", replaced_type(ty, store_type)),
             Mask::Fixed(value) => {
                 let value = match (value, ty) {
                     (Value::Integer(number), ColumnType::Any) => Value::Text(number.to_string()),
@@ -106,7 +112,7 @@ impl Printer<'_, '_> {
                     (value, _) => value.clone(),
                 };
                 let bind = self.bind(Bind::Literal(value));
-                format!("{bind}::{}", null_type(ty))
+                format!("{bind}::{}", replaced_type(ty, store_type))
             }
             Mask::Partial { first, last, fill } => {
                 let fill = self.text(fill);
@@ -206,6 +212,14 @@ fn truncate(part: DatePart, x: &str, ty: &ColumnType) -> String {
     };
     // Outside of these years a cut raises ("out of range"); infinities have none.
     format!("CASE WHEN ({x}) >= '4000-01-01 BC'::{name} AND ({x}) < '200000-01-01'::{name} THEN {computed} END")
+}
+
+/// The type of what replaces a value. Arrays of one type have no operator with those of another, so theirs is the store's.
+fn replaced_type(ty: &ColumnType, store_type: &str) -> String {
+    match ty {
+        ColumnType::Array(_) if store_type.ends_with("[]") => store_type.to_owned(),
+        other => null_type(other),
+    }
 }
 
 fn null_type(ty: &ColumnType) -> String {

@@ -31,9 +31,6 @@ impl<'a> Resolver<'a> {
                 }
             }
             if found.is_none() {
-                found = self.scalar_function(at, &name);
-            }
-            if found.is_none() {
                 found = level
                     .aliases
                     .iter()
@@ -61,6 +58,12 @@ impl<'a> Resolver<'a> {
         }
         if self.dialect == Dialect::Sqlite && is_misquoted(ident) {
             return Ok(Expr::Text(&ident.value));
+        }
+        // A function's alias is looked at last: a column of an outer query comes before it.
+        let levels = (0..self.levels.len()).rev().filter(|at| self.levels.get(*at).is_some_and(|level| !level.hidden));
+        if let Some(expr) = levels.into_iter().find_map(|at| self.scalar_function(at, &name)) {
+            self.note_expr(&expr);
+            return Ok(expr);
         }
         Err(refuse::column(&ident.value, ident.span))
     }

@@ -95,12 +95,16 @@ impl<'a> Resolver<'a> {
                 }
                 _other => None,
             },
+            // The name of the subquery's only column, whatever it is, and a strong one.
             Expr::Scalar(query) => match (strip(expr), &query.body) {
                 (ast::Expr::Subquery(ast), crate::ir::Body::Select(select)) => {
                     match (&*ast.body, select.outputs.as_slice()) {
                         (ast::SetExpr::Select(ast), [only]) => match ast.projection.as_slice() {
                             [ast::SelectItem::ExprWithAlias { alias, .. }] => Some((self.name(alias), true)),
-                            [ast::SelectItem::UnnamedExpr(inner)] => self.figured(inner, only),
+                            [ast::SelectItem::UnnamedExpr(inner)] => {
+                                let name = self.postgres_name(inner, only);
+                                Some((name.unwrap_or(Cow::Borrowed("?column?")), true))
+                            }
                             _other => None,
                         },
                         _other => None,

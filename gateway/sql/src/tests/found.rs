@@ -47,3 +47,81 @@ fn postgres_names_casts_and_cases_by_what_is_in_them() {
         assert_eq!(names(Postgres, sql), [name], "{sql}");
     }
 }
+
+#[test]
+fn a_column_called_false_is_not_the_truth_of_a_filter() {
+    // SQLite reads TRUE and FALSE as names where something is called so: a table's column, or an output.
+    use mountgate_core::{
+        Catalogue, Ceiling, ColumnInfo, ColumnName, ColumnType, Grant, LimitKey, Limits, RelationInfo, RelationName,
+        Scope, ceiling::RelationDeclaration,
+    };
+    let column = |name: &str| ColumnInfo {
+        name: ColumnName::from(name),
+        ty: ColumnType::Integer,
+        store_type: "INTEGER".into(),
+        loose_equality: false,
+    };
+    let columns = vec![column("id"), column("FALSE"), column("true")];
+    let info = RelationInfo { schema: "main".into(), name: "odd".into(), columns, key: vec![] };
+    let catalogue = Catalogue { relations: [(RelationName::from("odd"), info)].into() };
+    let db = rusqlite::Connection::open_in_memory().unwrap();
+    db.execute_batch(
+        "CREATE TABLE odd (id INTEGER, \"FALSE\" INTEGER, \"true\" INTEGER); INSERT INTO odd VALUES (1, 1, 0);",
+    )
+    .unwrap();
+    for (filter, sql, count) in [
+        ("FALSE", "SELECT count(*) FROM odd", 0),
+        ("NOT TRUE", "SELECT count(*) FROM odd", 0),
+        ("id = 2 OR FALSE", "SELECT count(*) FROM odd", 0),
+        ("TRUE", "SELECT count(*) FROM odd", 1),
+        ("TRUE", "SELECT count(*) AS \"FALSE\" FROM (SELECT id FROM odd) WHERE 1 = 1", 1),
+        // An output that is called so without the agent's doing.
+        ("TRUE", "SELECT FALSE FROM odd UNION SELECT max(id) FROM odd WHERE 1 = 0 OR FALSE", 0),
+    ] {
+        let declaration = RelationDeclaration {
+            columns: vec!["id".into()],
+            filter: Some(crate::filter::parse(filter).unwrap()),
+            ..RelationDeclaration::default()
+        };
+        let declared = [(RelationName::from("odd"), declaration)].into();
+        let ceiling =
+            Ceiling::build(&declared, &catalogue, vec![], Limits::default(), LimitKey::Agent, None, None).unwrap();
+        let statement = crate::Statement::parse(Sqlite, sql).unwrap();
+        let touch = statement.touch(&ceiling).unwrap();
+        let plan = statement.enforce(&Scope::narrow(&ceiling, &touch, &Grant::Ceiling).unwrap()).unwrap();
+        let found: Option<i64> =
+            db.query_row(plan.sql(), [], |row| row.get(0)).unwrap_or_else(|error| panic!("{error}: {}", plan.sql()));
+        assert_eq!(found.unwrap_or(0), count, "{filter}: {}", plan.sql());
+    }
+}
+
+#[test]
+fn a_mask_that_another_replaces_binds_nothing() {
+    use mountgate_core::{Grant, Mask, RelationGrant, Scope};
+    for dialect in super::fixture::BOTH {
+        let ceiling = crate::fuzz::shop().unwrap();
+        let statement = crate::Statement::parse(dialect, "SELECT email FROM emp").unwrap();
+        let touch = statement.touch(ceiling).unwrap();
+        for last in [Mask::Null, Mask::Fixed(mountgate_core::Value::Text("x".into()))] {
+            let masks = vec![
+                ceiling.relation(&"emp".into()).unwrap().column(&"email".into()).unwrap().masks[0].clone(),
+                Mask::Hash,
+                last,
+            ];
+            let grant = RelationGrant { columns: vec![("email".into(), masks)], filter: None };
+            let scope = Scope::narrow(ceiling, &touch, &Grant::Narrowed([("emp".into(), grant)].into())).unwrap();
+            let plan = statement.enforce(&scope).unwrap();
+            for (at, bind) in plan.binds().iter().enumerate() {
+                let sign = if dialect == Sqlite { "?" } else { "$" };
+                assert!(plan.sql().contains(&format!("{sign}{}", at + 1)), "{bind:?} is in {}", plan.sql());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_functions_alias_is_the_last_thing_that_a_name_means() {
+    // A column of an outer query comes first.
+    let sql = "SELECT (SELECT min(n) FROM generate_series(1, 4) AS id(n) WHERE id > 2) FROM dept";
+    assert!(printed(Postgres, sql).contains("\"t1\".\"id\" > 2"));
+}

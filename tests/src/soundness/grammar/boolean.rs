@@ -16,7 +16,7 @@ impl Generator<'_> {
     }
 
     fn operator(&mut self) -> &'static str {
-        self.rng.pick(&["=", "=", "<>", "<", "<=", ">", ">=", "!="])
+        self.rng.pick::<&str>(&["=", "=", "<>", "<", "<=", ">", ">=", "!="])
     }
 
     /// WHERE's own: now and then several together.

@@ -491,7 +491,7 @@ impl Generator<'_> {
             // Case-blind only where it can't choose a spelling.
             return match collation {
                 "NOCASE" | "RTRIM" => wrap("(lower(trim(", arg, format!(")) COLLATE {collation})")),
-                _ => wrap("(", arg, format!(" COLLATE {collation})")),
+                _ => wrap("((", arg, format!(") COLLATE {collation})")),
             };
         }
         if self.rng.chance(25) {

@@ -178,7 +178,8 @@ impl Generator<'_> {
                 self.query(depth - 1, None, true)
             };
             let mut columns = String::new();
-            if cols.iter().any(|col| col.name.is_empty()) || self.uses("column aliases", 25) {
+            let starred = !self.contested.is_empty() && format!("{query:?}").contains("* FROM");
+            if cols.iter().any(|col| col.name.is_empty()) || !starred && self.uses("column aliases", 25) {
                 self.mark("column aliases");
                 let names: Vec<String> = (0..cols.len()).map(|at| format!("k{at}")).collect();
                 for (col, name) in cols.iter_mut().zip(&names) {

@@ -259,7 +259,8 @@ impl Generator<'_> {
             written.push(self.expr(Kind::Int, 1));
         }
         self.place = before;
-        let sets = if self.sqlite() {
+        // sqlparser reads no subquery within ROLLUP and its like.
+        let sets = if self.sqlite() || self.tags.contains("subquery in group by") {
             None
         } else if self.wants("rollup", 6) {
             Some("rollup")
