@@ -32,12 +32,30 @@ pub(crate) struct Soundness {
     /// Print every statement.
     #[arg(long)]
     verbose: bool,
+    /// Instead: takes down one defence after another, in a build in which that can be done, and prints the table of the
+    /// cases that notice.
+    #[arg(long, conflicts_with_all = ["case", "verbose"])]
+    defences: bool,
 }
 
 impl Soundness {
     /// What every run of the tests asks: some thousands of cases.
     pub(crate) fn bounded() -> Self {
-        Self { cases: 3000, seed: 1, engine: "both".into(), case: None, jobs: None, release: false, verbose: false }
+        Self {
+            cases: 3000,
+            seed: 1,
+            engine: "both".into(),
+            case: None,
+            jobs: None,
+            release: false,
+            verbose: false,
+            defences: false,
+        }
+    }
+
+    /// The table of defences, as every run of the tests asks for it.
+    pub(crate) fn of_defences() -> Self {
+        Self { defences: true, ..Self::bounded() }
     }
 
     /// The command that does it.
@@ -58,6 +76,10 @@ impl Soundness {
         }
         if self.verbose {
             cargo.arg("--verbose");
+        }
+        if self.defences {
+            cargo.arg("--defences");
+            cargo.env("MOUNTGATE_WEAKEN", "1");
         }
         if let Some(scratch) = scratch {
             cargo.env("MOUNTGATE_TEST_POSTGRES", scratch.url());

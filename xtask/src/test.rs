@@ -40,6 +40,7 @@ pub(crate) fn run(test: &Test) -> Result<()> {
         }
         totals.take(tools::counted("soundness", &mut Soundness::bounded().command(Some(&scratch))?)?);
         totals.take(weakened(&scratch)?);
+        totals.take(tools::counted("defences", &mut Soundness::of_defences().command(Some(&scratch))?)?);
     }
     let Counts { passed, failed, skipped } = totals.counts;
     for failure in &totals.failures {

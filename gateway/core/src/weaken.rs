@@ -17,6 +17,51 @@ pub enum Defence {
     Require,
     /// `aggregate`: without it, a relation for statistics only answers with rows, and groups of any size.
     Aggregate,
+    /// The rewriter's masks: without them, columns in scope are printed as the store has them.
+    Masks,
+    /// The rewriter's filters: without them, every row of a relation is printed as in scope.
+    Filters,
+    /// That the branches of a set operation are rewritten: without it, all but the first read their relations as they are.
+    SetOperations,
+    /// That subqueries in expressions are rewritten: without it, they read their relations as they are.
+    Subqueries,
+    /// That a qualified name is never a CTE: without it, a CTE takes the place of the table of its name.
+    CteScoping,
+    /// The list of functions: without it, any name that an agent calls is printed.
+    FunctionList,
+}
+
+impl Defence {
+    /// Those that generated statements must notice (`cargo xtask soundness --defences`); the others have tests of their own.
+    pub const GENERATED: [Self; 9] = [
+        Self::Ceiling,
+        Self::Verdict,
+        Self::Fence,
+        Self::Masks,
+        Self::Filters,
+        Self::SetOperations,
+        Self::Subqueries,
+        Self::CteScoping,
+        Self::FunctionList,
+    ];
+
+    /// Its name in the table of defences.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Ceiling => "the ceiling (core)",
+            Self::Verdict => "the verdict (core)",
+            Self::Fence => "the fence (sql)",
+            Self::Authorizer => "the authorizer (driver)",
+            Self::Require => "required keys (sql)",
+            Self::Aggregate => "aggregates only (sql)",
+            Self::Masks => "masks (sql)",
+            Self::Filters => "filters (sql)",
+            Self::SetOperations => "tables of set operations (sql)",
+            Self::Subqueries => "tables of subqueries (sql)",
+            Self::CteScoping => "scoping of CTEs (sql)",
+            Self::FunctionList => "the list of functions (sql)",
+        }
+    }
 }
 
 /// Whether this is a build in which defences can be taken down. Such a build must not serve.
@@ -32,7 +77,7 @@ mod switches {
 
     /// Takes a defence down, or puts it up again, for the whole process.
     pub fn set(defence: Defence, down: bool) {
-        let bit = 1 << defence as u32;
+        let bit = 1_u32 << defence as u32;
         if down {
             DOWN.fetch_or(bit, Ordering::SeqCst);
         } else {
@@ -41,7 +86,7 @@ mod switches {
     }
 
     pub(super) fn is_down(defence: Defence) -> bool {
-        DOWN.load(Ordering::SeqCst) & (1 << defence as u32) != 0
+        DOWN.load(Ordering::SeqCst) & (1_u32 << defence as u32) != 0
     }
 }
 

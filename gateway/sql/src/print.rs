@@ -36,6 +36,7 @@ pub(crate) fn print(
         fenced: Vec::new(),
         held: Vec::new(),
         lends: false,
+        bare: false,
     };
     printer.query(&resolved.query, query::Names::Top)?;
     let columns = resolved
@@ -84,6 +85,8 @@ struct Printer<'s, 'a> {
     fenced: Vec<RelationName>,
     held: Vec<Bind>,
     lends: bool,
+    /// In builds whose defences can be taken down: relations are printed as the store has them.
+    bare: bool,
 }
 
 impl<'a> Printer<'_, 'a> {

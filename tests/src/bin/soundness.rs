@@ -4,7 +4,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
 use mountgate_sql::Dialect;
-use mountgate_tests::soundness::run::{Plan, run};
+use mountgate_tests::soundness::{
+    run::{Plan, run},
+    world::Forced,
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Engine {
@@ -33,6 +36,9 @@ struct Arguments {
     /// Print every statement.
     #[arg(long)]
     verbose: bool,
+    /// Instead: take down one defence after another, in a build in which that can be done (`MOUNTGATE_WEAKEN=1`).
+    #[arg(long)]
+    defences: bool,
     /// Print also why a direct connection did not take statements.
     #[arg(long)]
     invalid: bool,
@@ -40,6 +46,9 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if arguments.defences {
+        return defences(&arguments);
+    }
     let (mut passed, mut failed) = (0, 0);
     for (engine, dialect) in [(Engine::Sqlite, Dialect::Sqlite), (Engine::Postgres, Dialect::Postgres)] {
         if arguments.engine != Engine::Both && arguments.engine != engine {
@@ -52,6 +61,8 @@ fn main() -> ExitCode {
             only: arguments.case,
             jobs: arguments.jobs,
             verbose: arguments.verbose,
+            forced: Forced::default(),
+            until_violated: false,
         };
         let began = std::time::Instant::now();
         // Panics of the rewriter are findings, told as such.
@@ -86,4 +97,67 @@ fn dialect_name(dialect: Dialect) -> &'static str {
         Dialect::Sqlite => "SQLite",
         Dialect::Postgres => "PostgreSQL",
     }
+}
+
+/// The table of defences: each down in turn, the case that notices, and whether the store's own wall held meanwhile.
+#[cfg(mountgate_weaken)]
+fn defences(arguments: &Arguments) -> ExitCode {
+    use mountgate_core::weaken::{Defence, set};
+
+    std::panic::set_hook(Box::new(|_| {}));
+    let (mut noticed, mut missed) = (0, 0);
+    println!("| defence that is down | engine | noticed by | the store's own wall, meanwhile |");
+    println!("| --- | --- | --- | --- |");
+    for defence in Defence::GENERATED {
+        for (engine, dialect) in [(Engine::Sqlite, Dialect::Sqlite), (Engine::Postgres, Dialect::Postgres)] {
+            if arguments.engine != Engine::Both && arguments.engine != engine {
+                continue;
+            }
+            let plan = |forced: Forced| Plan {
+                dialect,
+                cases: arguments.cases,
+                seed: arguments.seed,
+                only: None,
+                jobs: 1,
+                verbose: false,
+                forced,
+                until_violated: true,
+            };
+            set(defence, true);
+            let bare = run(&plan(Forced { walled: Some(false), as_it_is: None }));
+            // What a verdict adds is the rewriter's alone: the wall holds what the ceiling says.
+            let walled =
+                (dialect == Dialect::Sqlite).then(|| run(&plan(Forced { walled: Some(true), as_it_is: Some(true) })));
+            set(defence, false);
+            let first = |report: &mountgate_tests::soundness::report::Report| {
+                report.violations.first().map(|text| text.lines().take(2).collect::<Vec<_>>().join(": `") + "`")
+            };
+            let (told, caught) = match &bare {
+                Ok(report) => match first(report) {
+                    Some(case) => (case, true),
+                    None => ("nothing".to_owned(), false),
+                },
+                Err(error) => (format!("error: {error:#}"), false),
+            };
+            let held = match walled {
+                None => "none in this suite".to_owned(),
+                Some(Ok(report)) => match first(&report) {
+                    None => "held".to_owned(),
+                    Some(case) => format!("not its to hold: {case}"),
+                },
+                Some(Err(error)) => format!("error: {error:#}"),
+            };
+            *(if caught { &mut noticed } else { &mut missed }) += 1;
+            let cell = |text: &str| text.replace('|', "\\|");
+            println!("| {} | {} | {} | {} |", defence.label(), dialect_name(dialect), cell(&told), cell(&held));
+        }
+    }
+    println!("{noticed} passed, {missed} failed");
+    if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+#[cfg(not(mountgate_weaken))]
+fn defences(_: &Arguments) -> ExitCode {
+    eprintln!("error: in this build no defence can be taken down: run `cargo xtask soundness --defences`");
+    ExitCode::FAILURE
 }

@@ -9,7 +9,7 @@ use mountgate_driver::Class;
 use mountgate_sql::{Dialect, MaskKeys, Read, Statement};
 
 use super::{
-    engine::{Outcome, Stores, Which, difference},
+    engine::{Mount, Outcome, Stores, Which, difference},
     schema,
     tree::Printed,
     world::World,
@@ -48,6 +48,8 @@ pub struct Judged {
 pub struct Judge<'w, S> {
     world: &'w World,
     ceiling: Ceiling,
+    /// The same, behind the second database's wall.
+    twin: Ceiling,
     permissive: Ceiling,
     grant: Grant,
     /// The databases.
@@ -87,9 +89,10 @@ impl<'w, S: Stores> Judge<'w, S> {
     /// # Errors
     /// Where the world's rules do not fit its tables: a fault of the generator's.
     pub fn new(world: &'w World, stores: S) -> anyhow::Result<Self> {
-        let catalogue = stores.catalogue();
+        let mut stores = stores;
+        let catalogue = stores.catalogue().clone();
         let build = |declared: &_| {
-            Ceiling::build(declared, catalogue, vec![], Limits::default(), LimitKey::Agent, None, None)
+            Ceiling::build(declared, &catalogue, vec![], Limits::default(), LimitKey::Agent, None, None)
                 .map_err(|errors| anyhow::anyhow!("the ceiling does not build: {errors:?}\n{world:?}"))
         };
         let whole = |info: &mountgate_core::RelationInfo| RelationDeclaration {
@@ -97,10 +100,12 @@ impl<'w, S: Stores> Judge<'w, S> {
             ..RelationDeclaration::default()
         };
         let everything = catalogue.relations.iter().map(|(name, info)| (name.clone(), whole(info))).collect();
+        let (ceiling, permissive) = (build(&world.declarations())?, build(&everything)?);
         Ok(Self {
             world,
-            ceiling: build(&world.declarations())?,
-            permissive: build(&everything)?,
+            twin: stores.behind(world, Which::Other, Mount::Narrow, ceiling.clone())?,
+            ceiling: stores.behind(world, Which::One, Mount::Narrow, ceiling)?,
+            permissive: stores.behind(world, Which::One, Mount::Permissive, permissive)?,
             grant: world.grant(),
             stores,
         })
@@ -134,8 +139,16 @@ impl<'w, S: Stores> Judge<'w, S> {
             }
             Ok(read) => {
                 judged.accepted = true;
-                let one = self.stores.gateway(Which::One, read.sql(), read.values()).await;
-                let other = self.stores.gateway(Which::Other, read.sql(), read.values()).await;
+                let one = self.stores.gateway(Which::One, Mount::Narrow, &read).await;
+                let other = if self.twin == self.ceiling {
+                    self.stores.gateway(Which::Other, Mount::Narrow, &read).await
+                } else {
+                    // Behind a wall the names are another draw.
+                    match rewrite(world.dialect, &self.twin, &self.grant, &world.claims, world, statement) {
+                        Ok(read) => self.stores.gateway(Which::Other, Mount::Narrow, &read).await,
+                        Err(refusal) => return judged.find_and("O2", format!("one is answered, other: {refusal}")),
+                    }
+                };
                 judged.answered = matches!(one, Outcome::Rows { .. });
                 for outcome in [&one, &other] {
                     let Outcome::Rows { columns, rows } = outcome else { continue };
@@ -194,7 +207,7 @@ impl<'w, S: Stores> Judge<'w, S> {
             Err(_) => return,
         };
         let expected = self.stores.direct(Which::One, sql, params).await;
-        let ours = self.stores.gateway(Which::One, read.sql(), read.values()).await;
+        let ours = self.stores.gateway(Which::One, Mount::Permissive, &read).await;
         // Here the poison in hidden rows is in view: whether a plan reaches it is the planner's choice.
         let failed = |outcome: &Outcome| matches!(outcome, Outcome::Failed { class: Class::Data, .. });
         if is_exhausted(&expected) || is_exhausted(&ours) || failed(&expected) != failed(&ours) {
@@ -211,11 +224,27 @@ impl<'w, S: Stores> Judge<'w, S> {
         }
     }
 
+    /// Whether a function that is on no list is refused by its name.
+    pub fn function(&self, statement: &Printed, judged: &mut Judged) {
+        match self.enforce(statement) {
+            Err(refusal) if refusal.code == Code::Unsupported => {}
+            Err(refusal) => judged.find("functions", format!("refused as {refusal}")),
+            Ok(read) => judged.find("functions", format!("accepted as {}", read.sql())),
+        }
+    }
+
     /// Whether a name that is hidden is told apart from one that does not exist. Both texts are equal but for it.
     pub fn names(&self, hidden: (&str, &Printed), absent: (&str, &Printed), judged: &mut Judged) {
         let told = |(name, statement): (&str, &Printed)| -> String {
             match self.enforce(statement) {
-                Ok(read) => format!("accepted as {}", read.sql()),
+                // SQLite takes a quoted name that nothing has for a text.
+                Ok(read) => {
+                    let inner = name.replace('"', "\"\"");
+                    let doubled = inner.replace('"', "\"\"");
+                    let told = read.sql().replace(&format!("\"\"{doubled}\"\""), "…");
+                    let told = told.replace(&format!("\"{inner}\""), "…");
+                    format!("accepted as {}", told.replace(&format!("'{name}'"), "…"))
+                }
                 Err(refusal) => {
                     let told = format!("{} {} {:?}", refusal.code.as_str(), refusal.message, refusal.hint);
                     // A name stands in backticks, as it was written or as it is read, perhaps behind its table's.
@@ -237,13 +266,18 @@ impl<'w, S: Stores> Judge<'w, S> {
         let (one, other) = (told(hidden), told(absent));
         if one != other {
             judged.find("names", format!("`{}`: {one}\n   `{}`: {other}", hidden.0, absent.0));
-        } else if one.starts_with("accepted") {
+        } else if one.starts_with("accepted") && self.world.dialect == Dialect::Postgres {
             judged.find("names", format!("`{}` is {one}", hidden.0));
         }
     }
 }
 
 impl Judged {
+    fn find_and(mut self, claim: &'static str, how: String) -> Self {
+        self.find(claim, how);
+        self
+    }
+
     fn find(&mut self, claim: &'static str, how: String) {
         self.findings.push(Finding { claim, how });
     }

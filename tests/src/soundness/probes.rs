@@ -216,3 +216,34 @@ pub fn early(world: &World, rng: &mut Rng) -> Option<Tree> {
         }
     })
 }
+
+/// A call of a function that is on no list: what reads files, settings, the catalogue, or runs a text as SQL.
+pub fn function(world: &World, rng: &mut Rng) -> Printed {
+    let table = quote(&rng.pick(&world.tables).name);
+    let sql = match world.dialect {
+        Dialect::Sqlite => (*rng.pick(&[
+            "SELECT load_extension('x')",
+            "SELECT readfile('/etc/hostname')",
+            "SELECT fts3_tokenizer('simple')",
+            "SELECT sqlite_version()",
+            "SELECT last_insert_rowid()",
+            "SELECT mountgate_hash(x'00', 'a')",
+            "SELECT zeroblob(10)",
+        ]))
+        .to_owned(),
+        Dialect::Postgres => rng
+            .pick(&[
+                "SELECT query_to_xml('SELECT * FROM public.#', true, false, '')",
+                "SELECT table_to_xml('public.#', true, false, '')",
+                "SELECT pg_read_file('PG_VERSION')",
+                "SELECT current_setting('server_version')",
+                "SELECT set_config('a.b', 'c', false)",
+                "SELECT pg_sleep(0)",
+                "SELECT version()",
+                "SELECT lo_get(1)",
+                "SELECT nextval('s')",
+            ])
+            .replace('#', &table),
+    };
+    Printed { sql, ..Printed::default() }
+}

@@ -19,7 +19,7 @@ use super::{
     report::Report,
     rng::Rng,
     tree::{Printed, Tree},
-    world::World,
+    world::{Forced, World},
 };
 
 /// What to run.
@@ -37,6 +37,10 @@ pub struct Plan {
     pub jobs: usize,
     /// Print each case.
     pub verbose: bool,
+    /// What is the same in every world.
+    pub forced: Forced,
+    /// End with the first violation.
+    pub until_violated: bool,
 }
 
 /// Statements per world: laying one out costs as much as some hundred statements.
@@ -97,8 +101,11 @@ fn worker(plan: &Plan, job: usize, next: &AtomicU64, worlds: &[u64]) -> anyhow::
         loop {
             let at = next.fetch_add(1, Ordering::Relaxed) as usize;
             let Some(index) = worlds.get(at) else { break };
+            if plan.until_violated && report.violated > 0 {
+                break;
+            }
             let mut rng = Rng::new(plan.seed, index * 2 + 1);
-            let world = World::generate(plan.dialect, &mut rng);
+            let world = World::generate(plan.dialect, plan.forced, &mut rng);
             match &server {
                 None => {
                     let stores = Sqlite::load(&world, scratch.path()).await?;
@@ -131,6 +138,9 @@ async fn cases<S: Stores>(
         if plan.only.is_some_and(|only| only != case) || plan.only.is_none() && case >= plan.cases {
             continue;
         }
+        if plan.until_violated && report.violated > 0 {
+            return Ok(());
+        }
         let mut rng = Rng::new(plan.seed, case * 2);
         match rng.below(100) {
             0..5 => {
@@ -155,6 +165,15 @@ async fn cases<S: Stores>(
                     told(plan, case, world, &mut judge, &tree, judged, report).await;
                     continue;
                 }
+            }
+            10 => {
+                report.probe();
+                let (statement, mut judged) = (probes::function(world, &mut rng), Judged::default());
+                judge.function(&statement, &mut judged);
+                for finding in judged.findings {
+                    report.violation(format!("case {case} [{}]\n{}\n   {}", finding.claim, statement.sql, finding.how));
+                }
+                continue;
             }
             _ => {}
         }

@@ -130,8 +130,19 @@ pub struct World {
     pub as_it_is: bool,
     /// Whether to steer the store's planner towards indexes.
     pub indexed: bool,
+    /// Whether the stores are read from behind a wall of their own.
+    pub walled: bool,
     /// What keys of hash masks are made from.
     pub secret: u64,
+}
+
+/// What is the same in every world of a run.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Forced {
+    /// Whether the verdict is the ceiling as it is.
+    pub as_it_is: Option<bool>,
+    /// Whether the stores are read from behind a wall of their own.
+    pub walled: Option<bool>,
 }
 
 impl MaskKeys for World {
@@ -191,16 +202,19 @@ impl Table {
 }
 
 impl World {
-    /// A world of the seed's.
-    pub fn generate(dialect: Dialect, rng: &mut Rng) -> Self {
+    /// A world of the seed's, with what is `forced`.
+    pub fn generate(dialect: Dialect, forced: Forced, rng: &mut Rng) -> Self {
         let mut world = Self {
             dialect,
             tables: super::schema::tables(dialect, rng),
             claims: Claims::new(),
             as_it_is: rng.chance(25),
             indexed: rng.chance(50),
+            walled: rng.chance(50),
             secret: rng.number(),
         };
+        world.as_it_is = forced.as_it_is.unwrap_or(world.as_it_is);
+        world.walled = forced.walled.unwrap_or(world.walled);
         world.claims = rules::claims(&world, rng);
         for at in 0..world.tables.len() {
             rules::rule(&mut world, at, rng);

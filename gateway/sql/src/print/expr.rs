@@ -1,11 +1,14 @@
 //! Expressions.
 
-use mountgate_core::Refusal;
+use mountgate_core::{
+    Refusal,
+    weaken::{Defence, is_down},
+};
 
 use super::{Printer, literal, placeholder, query::Names};
 use crate::{
     Dialect,
-    ir::{Call, Expr, Over, Quantified, Subscript},
+    ir::{Call, Expr, Over, Quantified, Query, Subscript},
 };
 
 type Printed = Result<(), Refusal>;
@@ -14,6 +17,15 @@ type Printed = Result<(), Refusal>;
 const WORDS: [&str; 5] = ["coalesce", "nullif", "greatest", "least", "grouping"];
 
 impl<'a> Printer<'_, 'a> {
+    /// A query within an expression.
+    fn subquery(&mut self, query: &Query<'a>) -> Printed {
+        let before = self.bare;
+        self.bare |= is_down(Defence::Subqueries);
+        self.query(query, Names::Inner)?;
+        self.bare = before;
+        Ok(())
+    }
+
     pub(super) fn expr(&mut self, expr: &Expr<'a>) -> Printed {
         crate::deep(|| self.expr_of(expr))
     }
@@ -83,7 +95,7 @@ impl<'a> Printer<'_, 'a> {
                 self.push("(");
                 self.expr(expr)?;
                 self.push(if *negated { " NOT IN (" } else { " IN (" });
-                self.query(query, Names::Inner)?;
+                self.subquery(query)?;
                 self.push("))");
             }
             Expr::Between { expr, low, high, negated } => {
@@ -115,24 +127,24 @@ impl<'a> Printer<'_, 'a> {
                 self.push(op);
                 self.push(if *all { " ALL (" } else { " ANY (" });
                 match &**operand {
-                    Quantified::Query(query) => self.query(query, Names::Inner)?,
+                    Quantified::Query(query) => self.subquery(query)?,
                     Quantified::Array(array) => self.expr(array)?,
                 }
                 self.push("))");
             }
             Expr::Exists(query) => {
                 self.push("EXISTS (");
-                self.query(query, Names::Inner)?;
+                self.subquery(query)?;
                 self.push(")");
             }
             Expr::Scalar(query) => {
                 self.push("(");
-                self.query(query, Names::Inner)?;
+                self.subquery(query)?;
                 self.push(")");
             }
             Expr::ArrayQuery(query) => {
                 self.push("ARRAY(");
-                self.query(query, Names::Inner)?;
+                self.subquery(query)?;
                 self.push(")");
             }
             Expr::Array(items) => {

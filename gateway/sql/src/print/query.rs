@@ -1,6 +1,9 @@
 //! Queries.
 
-use mountgate_core::Refusal;
+use mountgate_core::{
+    Refusal,
+    weaken::{Defence, is_down},
+};
 
 use super::Printer;
 use crate::{
@@ -90,7 +93,11 @@ impl<'a> Printer<'_, 'a> {
                 self.push(" ");
                 self.push(op);
                 self.push(if *all { " ALL " } else { " " });
-                self.operand(right, names, false)
+                let before = self.bare;
+                self.bare |= is_down(Defence::SetOperations);
+                self.operand(right, names, false)?;
+                self.bare = before;
+                Ok(())
             }
             Body::Query(query) => match self.dialect {
                 Dialect::Postgres => {

@@ -33,6 +33,8 @@ impl Printer<'_, '_> {
         };
         let (name, relation) = rel;
         let store = relation.read();
+        let unmasked = self.bare || is_down(Defence::Masks);
+        let unfiltered = self.bare || is_down(Defence::Filters);
         let mut alias = String::new();
         quote(&mut alias, &format!("s{}", id + 1));
         self.push("(SELECT ");
@@ -45,7 +47,7 @@ impl Printer<'_, '_> {
                 store,
                 alias: &alias,
                 column: &column.name,
-                masks: column.masks.get(column.applied..).unwrap_or_default(),
+                masks: if unmasked { &[] } else { column.masks.get(column.applied..).unwrap_or_default() },
             })?;
             self.push(&printed);
             self.push(" AS ");
@@ -70,7 +72,7 @@ impl Printer<'_, '_> {
         self.push(" AS ");
         self.push(&alias);
         let mut word = " WHERE ";
-        for filter in &relation.base_filters {
+        for filter in relation.base_filters.iter().filter(|_| !unfiltered) {
             self.push(word);
             word = " AND ";
             self.filter(filter, name, relation, &alias, false)?;
@@ -79,7 +81,7 @@ impl Printer<'_, '_> {
             self.held(filter, name, relation)?;
         }
         self.lends |= relation.lends;
-        for filter in &relation.filters {
+        for filter in relation.filters.iter().filter(|_| !unfiltered) {
             self.push(word);
             word = " AND ";
             self.filter(filter, name, relation, &alias, true)?;

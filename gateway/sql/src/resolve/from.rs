@@ -2,7 +2,10 @@
 
 use std::borrow::Cow;
 
-use mountgate_core::Use;
+use mountgate_core::{
+    Use,
+    weaken::{Defence, is_down},
+};
 use sqlparser::{
     ast::{self, Spanned as _},
     tokenizer::Span,
@@ -337,7 +340,7 @@ impl<'a> Resolver<'a> {
             [] | [_, _, _, ..] => return Err(refuse::relation(&name.to_string(), name.span())),
         };
         let own = self.name(table);
-        if schema.is_none() {
+        if schema.is_none() || is_down(Defence::CteScoping) {
             let found = self.ctes.iter().rev().find(|cte| self.dialect.same(&cte.name, &own));
             match found.map(|cte| &cte.state) {
                 Some(CteState::Pending) => {

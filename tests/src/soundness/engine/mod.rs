@@ -3,9 +3,9 @@
 pub mod postgres;
 pub mod sqlite;
 
-use mountgate_core::{Catalogue, Value};
+use mountgate_core::{Catalogue, Ceiling, Value};
 use mountgate_driver::Class;
-use mountgate_sql::Dialect;
+use mountgate_sql::{Dialect, Read};
 
 use super::world::{Row, Table, World};
 
@@ -18,6 +18,15 @@ pub enum Which {
     Other,
     /// The scoped, masked copies.
     Copy,
+}
+
+/// Which of a world's mounts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mount {
+    /// The one with the ceiling.
+    Narrow,
+    /// The one that allows everything.
+    Permissive,
 }
 
 /// What came of a statement.
@@ -60,8 +69,14 @@ impl Outcome {
 pub trait Stores {
     /// Of the first database.
     fn catalogue(&self) -> &Catalogue;
+    /// The mount's ceiling as it is read from behind the store's own wall, which is raised now; as it was, where the
+    /// world has none.
+    ///
+    /// # Errors
+    /// Where the wall can't be made.
+    fn behind(&mut self, world: &World, which: Which, mount: Mount, ceiling: Ceiling) -> anyhow::Result<Ceiling>;
     /// Runs what the gateway sends.
-    async fn gateway(&mut self, which: Which, sql: &str, values: &[Value]) -> Outcome;
+    async fn gateway(&mut self, which: Which, mount: Mount, read: &Read) -> Outcome;
     /// Runs what the agent wrote.
     async fn direct(&mut self, which: Which, sql: &str, values: &[Value]) -> Outcome;
     /// Whether the statement's answer on that database depends on the order in which rows lie, on indexes, or on

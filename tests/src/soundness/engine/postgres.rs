@@ -3,11 +3,12 @@
 use std::fmt::Write as _;
 
 use anyhow::Context as _;
-use mountgate_core::{Catalogue, RelationName, Value};
+use mountgate_core::{Catalogue, Ceiling, RelationName, Value};
 use mountgate_driver::{Class, PostgresConfig, Store, StoreConfig};
+use mountgate_sql::Read;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage, types::Type};
 
-use super::{Layout, Outcome, Stores, Which, difference, float, laid_out, sqlite::through};
+use super::{Layout, Mount, Outcome, Stores, Which, difference, float, laid_out, sqlite::through};
 use crate::soundness::world::World;
 
 /// Where the databases are.
@@ -238,9 +239,13 @@ impl Stores for Postgres {
         &self.catalogue
     }
 
-    async fn gateway(&mut self, which: Which, sql: &str, values: &[Value]) -> Outcome {
+    fn behind(&mut self, _: &World, _: Which, _: Mount, ceiling: Ceiling) -> anyhow::Result<Ceiling> {
+        Ok(ceiling)
+    }
+
+    async fn gateway(&mut self, which: Which, _: Mount, read: &Read) -> Outcome {
         let store = if which == Which::Other { &self.other } else { &self.one };
-        through(store, sql, values, &shown).await
+        through(store, read, None, &shown).await
     }
 
     async fn direct(&mut self, which: Which, sql: &str, values: &[Value]) -> Outcome {

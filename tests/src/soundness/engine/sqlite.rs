@@ -2,11 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use mountgate_core::{Catalogue, RelationName, Value};
-use mountgate_driver::{Call, SqliteConfig, Store, StoreConfig};
-use rusqlite::{Connection, config::DbConfig, types};
+use mountgate_backend::wall::sqlite::SqliteWall;
+use mountgate_core::{Catalogue, Ceiling, RelationName, Value};
+use mountgate_driver::{Behind, Call, SqliteConfig, SqliteStore, Store, StoreConfig};
+use mountgate_sql::{MaskKeys as _, Read};
+use rusqlite::{Connection, types};
 
-use super::{Layout, Outcome, Stores, Which, difference, float, laid_out};
+use super::{Layout, Mount, Outcome, Stores, Which, difference, float, laid_out};
 use crate::soundness::world::World;
 
 /// A world's three files.
@@ -16,6 +18,7 @@ pub struct Sqlite {
     catalogue: Catalogue,
     one: Store,
     other: Store,
+    walls: Vec<(Which, Mount, SqliteWall)>,
     direct_one: Connection,
     direct_copy: Connection,
     /// The same databases laid out otherwise; made when asked for.
@@ -49,6 +52,7 @@ impl Sqlite {
             catalogue,
             one,
             other,
+            walls: vec![],
             direct_one: plainly(&folder.join("one"))?,
             direct_copy: plainly(&folder.join("copy"))?,
             otherwise: vec![],
@@ -84,8 +88,6 @@ thread_local! {
 
 fn plainly(path: &Path) -> rusqlite::Result<Connection> {
     let mut connection = Connection::open_with_flags(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    // `"nosuch"` is no text: what the documents say of mounts on SQLite.
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
     connection.progress_handler(100_000, Some(|| STEPS.with(|steps| steps.replace(steps.get() + 1) > 500)))?;
     Ok(connection)
 }
@@ -167,9 +169,15 @@ fn cell(value: &Value) -> String {
 }
 
 /// Everything that the driver gives of a statement.
-pub(super) async fn through(store: &Store, sql: &str, values: &[Value], cell: &dyn Fn(&Value) -> String) -> Outcome {
+pub(super) async fn through(
+    store: &Store,
+    read: &Read,
+    behind: Option<Behind>,
+    cell: &dyn Fn(&Value) -> String,
+) -> Outcome {
     let failed = |error: mountgate_driver::StoreError| Outcome::Failed { class: error.class, detail: error.detail };
-    let call = Call { sql: sql.into(), values: values.to_vec(), timeout: std::time::Duration::from_secs(20) };
+    let timeout = std::time::Duration::from_secs(20);
+    let call = Call { sql: read.sql().clone(), values: read.values().to_vec(), timeout, behind };
     let mut stream = match store.stream(call).await {
         Ok(stream) => stream,
         Err(error) => return failed(error),
@@ -190,9 +198,23 @@ impl Stores for Sqlite {
         &self.catalogue
     }
 
-    async fn gateway(&mut self, which: Which, sql: &str, values: &[Value]) -> Outcome {
+    fn behind(&mut self, world: &World, which: Which, mount: Mount, ceiling: Ceiling) -> anyhow::Result<Ceiling> {
         let store = if which == Which::Other { &self.other } else { &self.one };
-        through(store, sql, values, &cell).await
+        let Store::Sqlite(store) = store else { return Ok(ceiling) };
+        let Some(schema) = store.schema() else { return Ok(ceiling) };
+        let mut draw = || SqliteStore::fresh_name().map_err(|error| error.detail);
+        let keys = |relation: &RelationName, column: &mountgate_core::ColumnName| world.key(relation, column);
+        let wall = SqliteWall::new(schema, &ceiling, &mut draw, &keys).map_err(anyhow::Error::msg)?;
+        let ceiling = wall.before(ceiling);
+        self.walls.push((which, mount, wall));
+        Ok(ceiling)
+    }
+
+    async fn gateway(&mut self, which: Which, mount: Mount, read: &Read) -> Outcome {
+        let store = if which == Which::Other { &self.other } else { &self.one };
+        let wall = self.walls.iter().find(|(of, mounted, _)| *of == which && *mounted == mount);
+        let behind = wall.map(|(_, _, wall)| Behind::Sqlite(wall.call(read.claims(), read.plan().lends())));
+        through(store, read, behind, &cell).await
     }
 
     async fn direct(&mut self, which: Which, sql: &str, values: &[Value]) -> Outcome {
