@@ -198,6 +198,11 @@ impl<'w, S: Stores> Judge<'w, S> {
     /// O3: whether a permissive mount answers as a direct connection does, or refuses.
     pub async fn permissive(&mut self, statement: &Printed, judged: &mut Judged) {
         let world = self.world;
+        // With such a column in view, what the word means to SQLite is no longer a truth.
+        let columns = || world.tables.iter().flat_map(|table| &table.columns);
+        if columns().any(|column| ["FALSE", "true"].contains(&column.name.as_str())) {
+            return;
+        }
         let (sql, params, ordered) = (&statement.sql, &statement.params, statement.ordered);
         let keys: &dyn MaskKeys = world;
         let read = rewrite(world.dialect, &self.permissive, &Grant::Ceiling, &Claims::new(), keys, statement);
@@ -237,12 +242,10 @@ impl<'w, S: Stores> Judge<'w, S> {
     pub fn names(&self, hidden: (&str, &Printed), absent: (&str, &Printed), judged: &mut Judged) {
         let told = |(name, statement): (&str, &Printed)| -> String {
             match self.enforce(statement) {
-                // SQLite takes a quoted name that nothing has for a text.
+                // SQLite takes a quoted name that nothing has for a text, and names the column after it.
                 Ok(read) => {
-                    let inner = name.replace('"', "\"\"");
-                    let doubled = inner.replace('"', "\"\"");
+                    let doubled = name.replace('"', "\"\"\"\"");
                     let told = read.sql().replace(&format!("\"\"{doubled}\"\""), "…");
-                    let told = told.replace(&format!("\"{inner}\""), "…");
                     format!("accepted as {}", told.replace(&format!("'{name}'"), "…"))
                 }
                 Err(refusal) => {

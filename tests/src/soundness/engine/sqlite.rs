@@ -203,8 +203,9 @@ impl Stores for Sqlite {
         let Store::Sqlite(store) = store else { return Ok(ceiling) };
         let Some(schema) = store.schema() else { return Ok(ceiling) };
         let mut draw = || SqliteStore::fresh_name().map_err(|error| error.detail);
+        let no_views = std::collections::BTreeMap::new();
         let keys = |relation: &RelationName, column: &mountgate_core::ColumnName| world.key(relation, column);
-        let wall = SqliteWall::new(schema, &ceiling, &mut draw, &keys).map_err(anyhow::Error::msg)?;
+        let wall = SqliteWall::new(schema, &no_views, &ceiling, &mut draw, &keys).map_err(anyhow::Error::msg)?;
         let ceiling = wall.before(ceiling);
         self.walls.push((which, mount, wall));
         Ok(ceiling)
