@@ -13,12 +13,12 @@ mod postgres;
 mod rows;
 mod sqlite;
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use mountgate_core::{Catalogue, RelationName, Value};
 
 pub use error::{Class, StoreError};
-pub use postgres::{PostgresConfig, PostgresStore, Transactions};
+pub use postgres::{PostgresAdmin, PostgresConfig, PostgresStore, Transactions, scram_verifier};
 pub use rows::{Batch, RowColumn, Rows};
 pub use sqlite::{BehindSqlite, FileView, Shown, SqliteConfig, SqliteStore, SqliteWall, WalledView};
 
@@ -50,6 +50,30 @@ pub struct Call {
 pub enum Behind {
     /// Of a SQLite file.
     Sqlite(BehindSqlite),
+    /// Of a PostgreSQL database: what the session is told before the statement.
+    Postgres(Seal),
+}
+
+/// Makes a seal for a session: from the id of the server's process, and the moment of the server's clock until which the
+/// statement may run, in milliseconds since 1970-01-01T00:00Z.
+#[derive(Clone)]
+pub struct Seal(Arc<dyn Fn(i32, i64) -> String + Send + Sync>);
+
+impl Seal {
+    /// Takes what makes it. It must not block.
+    pub fn new(make: impl Fn(i32, i64) -> String + Send + Sync + 'static) -> Self {
+        Self(Arc::new(make))
+    }
+
+    pub(crate) fn make(&self, pid: i32, until_ms: i64) -> String {
+        (self.0)(pid, until_ms)
+    }
+}
+
+impl fmt::Debug for Seal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Seal")
+    }
 }
 
 impl Call {

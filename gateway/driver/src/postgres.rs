@@ -4,6 +4,7 @@
 //! as far as its caller takes it. The protocol machine reads no further than one message ahead of that, so the rest
 //! waits in the server.
 
+mod admin;
 mod bind;
 mod catalogue;
 mod config;
@@ -20,8 +21,9 @@ use mountgate_core::{Catalogue, RelationName};
 use tokio::time::{Instant, timeout_at};
 
 use self::{bind::Parameter, pool::Pool, rows::Running};
-use crate::{Call, Class, Rows, StoreError, rows::Source};
+use crate::{Behind, Call, Class, Rows, StoreError, rows::Source};
 
+pub use admin::{PostgresAdmin, scram_verifier};
 pub use config::{PostgresConfig, Transactions};
 pub(crate) use rows::PostgresRows;
 
@@ -39,6 +41,9 @@ impl std::fmt::Debug for PostgresStore {
 
 /// How long the gateway's own questions may take.
 const OWN: Duration = Duration::from_secs(30);
+
+/// By how much a seal outlives its statement, at the least.
+const SLACK: Duration = Duration::from_secs(5);
 
 impl PostgresStore {
     /// Connects once, to see that it can be done. Warns where the role may do more than a gateway's should.
@@ -126,7 +131,20 @@ impl PostgresStore {
                 }
             };
             let columns = prepared.columns.to_vec();
-            let mut running = Running::start(lease, prepared, parameters, deadline);
+            let seal = match &call.behind {
+                Some(Behind::Postgres(seal)) => session.sealing.as_ref().zip(Some(seal)),
+                None => None,
+                Some(Behind::Sqlite(_)) => {
+                    lease.give_back(None);
+                    return Err(StoreError::new(Class::Refused, "a call for a SQLite file"));
+                }
+            };
+            let seal = seal.map(|(sealing, seal)| {
+                // As long as the statement may run, and wait for its caller.
+                let longest = call.timeout() + self.pool.config.patience + SLACK;
+                seal.make(sealing.pid, sealing.until_ms(session.born, longest))
+            });
+            let mut running = Running::start(lease, prepared, parameters, seal, deadline);
             match running.next().await {
                 Ok(first) => {
                     let rows = PostgresRows::new(first, running, self.pool.config.patience);

@@ -226,6 +226,7 @@ impl SqliteStore {
             (Some(Behind::Sqlite(behind)), Some(_)) => Some(behind),
             (Some(Behind::Sqlite(_)), None) => return Err(unwalled("this file is not opened behind a wall")),
             (None, Some(_)) => return Err(unwalled("this file answers behind a wall only")),
+            (Some(Behind::Postgres(_)), _) => return Err(unwalled("this call is for a PostgreSQL database")),
         };
         let (sender, mut receiver) = pipe::pipe(DEPTH);
         self.inner

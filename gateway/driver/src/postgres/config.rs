@@ -27,6 +27,8 @@ pub enum Transactions {
 pub struct PostgresConfig {
     url: Zeroizing<String>,
     password: Option<Zeroizing<String>>,
+    role: Option<String>,
+    walled: Option<String>,
     host: Address,
     database: String,
     /// Connections at most.
@@ -106,6 +108,8 @@ impl PostgresConfig {
         Ok(Self {
             url: Zeroizing::new(url.to_owned()),
             password: None,
+            role: None,
+            walled: None,
             host,
             database,
             connections: 16,
@@ -128,12 +132,43 @@ impl PostgresConfig {
         self
     }
 
+    /// The database's name.
+    pub fn database(&self) -> &str {
+        &self.database
+    }
+
+    /// The same database, as the login of a mount's wall: its sessions find the wall's schema by `search_path`, and
+    /// tell the server a call's seal before its statement.
+    #[must_use]
+    pub fn behind_wall(mut self, login: &str, password: &str, search_path: &str) -> Self {
+        self.role = Some(login.to_owned());
+        self.walled = Some(search_path.to_owned());
+        // A session set would outlive an implicit transaction, and so would the seal.
+        self.transactions = Transactions::Explicit;
+        self.password(password)
+    }
+
+    /// Whether its sessions are behind a wall.
+    pub(super) fn is_walled(&self) -> bool {
+        self.walled.is_some()
+    }
+
+    /// What the start-up message of an administrator's connection says: nothing of the settings is pinned.
+    pub(super) fn start_up_as_admin(&self) -> Result<tokio_postgres::Config, StoreError> {
+        let mut config = self.start_up()?;
+        config.options("-c client_min_messages=warning");
+        Ok(config)
+    }
+
     /// What the start-up message says: who, where, and the session's settings.
     pub(super) fn start_up(&self) -> Result<tokio_postgres::Config, StoreError> {
         let mut config: tokio_postgres::Config =
             self.url.parse().map_err(|_| StoreError::new(Class::Refused, "the URL is no PostgreSQL URL"))?;
         if let Some(password) = &self.password {
             config.password(password.as_str());
+        }
+        if let Some(role) = &self.role {
+            config.user(role);
         }
         config.application_name("mountgate");
         config.options(self.settings());
@@ -145,7 +180,7 @@ impl PostgresConfig {
     fn settings(&self) -> String {
         let settings = [
             // With `pg_temp` last: else a temporary table would come before the catalogue.
-            ("search_path", "pg_catalog,pg_temp".to_owned()),
+            ("search_path", self.walled.clone().unwrap_or_else(|| "pg_catalog,pg_temp".to_owned())),
             ("default_transaction_read_only", "on".into()),
             ("standard_conforming_strings", "on".into()),
             ("backslash_quote", "off".into()),
@@ -165,7 +200,7 @@ impl PostgresConfig {
             // Workers would multiply a statement's memory.
             ("max_parallel_workers_per_gather", "0".into()),
         ];
-        settings.map(|(name, value)| format!("-c {name}={value}")).join(" ")
+        settings.map(|(name, value)| format!("-c {name}={}", value.replace(' ', "\\ "))).join(" ")
     }
 
     /// Opens a socket to the server.

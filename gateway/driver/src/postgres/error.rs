@@ -77,3 +77,8 @@ pub(super) fn is_stale(error: &Error) -> bool {
             || (*db.code() == SqlState::FEATURE_NOT_SUPPORTED && db.routine() == Some("RevalidateCachedQuery"))
     })
 }
+
+/// Whether the wall's check did not take the seal.
+pub(super) fn is_unsealed(error: &Error) -> bool {
+    error.as_db_error().is_some_and(|db| *db.code() == SqlState::INVALID_AUTHORIZATION_SPECIFICATION)
+}

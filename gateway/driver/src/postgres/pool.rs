@@ -91,6 +91,11 @@ impl Lease {
         self.pool.config.transactions
     }
 
+    /// Whether what a statement may leave beyond its transaction is wiped too.
+    pub(super) fn is_walled(&self) -> bool {
+        self.pool.config.is_walled()
+    }
+
     pub(super) fn session(&self) -> Option<&Session> {
         self.session.as_ref()
     }
@@ -121,6 +126,7 @@ impl Lease {
     pub(super) fn abandon(
         mut self,
         begin: Option<Answer<()>>,
+        seal: Option<Answer<u64>>,
         query: Option<Answer<RowStream>>,
         stream: Option<Pin<Box<RowStream>>>,
         rollback: Option<Answer<()>>,
@@ -135,6 +141,10 @@ impl Lease {
                     .map_err(|e| StoreError::new(Class::Unavailable, format!("can't cancel: {e}")))?;
                 if let Some(begin) = begin {
                     session.drive(begin).await?.map_err(|e| super::error::failed(&e, super::error::Phase::Prepare))?;
+                }
+                if let Some(seal) = seal {
+                    // The cancel may have hit it; the roll-back is behind it all the same.
+                    let _ = session.drive(seal).await?;
                 }
                 let stream = match (stream, query) {
                     (Some(stream), _) => Some(stream),

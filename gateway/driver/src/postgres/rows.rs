@@ -19,7 +19,7 @@ use tokio_postgres::{
 use super::{
     Transactions,
     bind::Parameter,
-    error::{Phase, failed, is_stale, is_survivable},
+    error::{Phase, failed, is_stale, is_survivable, is_unsealed},
     pool::Lease,
     session::{Answer, Prepared},
 };
@@ -36,6 +36,7 @@ pub(super) struct Running {
     lease: Option<Lease>,
     prepared: Prepared,
     begin: Option<Answer<()>>,
+    seal: Option<Answer<u64>>,
     query: Option<Answer<RowStream>>,
     stream: Option<Pin<Box<RowStream>>>,
     rollback: Option<Answer<()>>,
@@ -50,7 +51,13 @@ pub(super) struct Running {
 
 impl Running {
     /// Asks. Everything goes out in one write with the first poll.
-    pub(super) fn start(lease: Lease, prepared: Prepared, parameters: Vec<Parameter>, deadline: Instant) -> Self {
+    pub(super) fn start(
+        lease: Lease,
+        prepared: Prepared,
+        parameters: Vec<Parameter>,
+        seal: Option<String>,
+        deadline: Instant,
+    ) -> Self {
         let batch_execute = |sql: &'static str| -> Answer<()> {
             let client = lease.session().map(|session| Arc::clone(&session.client));
             Box::pin(async move {
@@ -62,8 +69,26 @@ impl Running {
         };
         let explicit = lease.transactions() == Transactions::Explicit;
         let begin = explicit.then(|| batch_execute("BEGIN READ ONLY"));
-        // Whatever the statement left behind in the session goes with it.
-        let rollback = explicit.then(|| batch_execute("ROLLBACK"));
+        // Whatever the statement left behind in the session goes with it. An advisory lock would not: with the rewriter
+        // down a statement may take one, and whoever has the connection next would hold it.
+        let rollback = explicit.then(|| {
+            batch_execute(if lease.is_walled() {
+                "ROLLBACK; SELECT pg_catalog.pg_advisory_unlock_all()"
+            } else {
+                "ROLLBACK"
+            })
+        });
+        // Bound, not written: logs and `pg_stat_activity` show texts.
+        let seal = lease.session().and_then(|session| session.sealing.clone().zip(seal)).map(|(sealing, seal)| {
+            let client = lease.session().map(|session| Arc::clone(&session.client));
+            let told: Answer<u64> = Box::pin(async move {
+                match client {
+                    Some(client) => client.execute(&sealing.statement, &[&seal]).await,
+                    None => Ok(0),
+                }
+            });
+            told
+        });
         let statement = prepared.statement.clone();
         let client = lease.session().map(|session| Arc::clone(&session.client));
         let query: Option<Answer<RowStream>> = client.map(|client| -> Answer<RowStream> {
@@ -74,6 +99,7 @@ impl Running {
             lease: Some(lease),
             prepared,
             begin,
+            seal,
             query,
             stream: None,
             rollback,
@@ -152,6 +178,14 @@ impl Running {
                 return Poll::Ready(Err(self.break_off(&error)));
             }
         }
+        if let Some(seal) = &mut self.seal
+            && let Poll::Ready(told) = seal.as_mut().poll(cx)
+        {
+            self.seal = None;
+            if let Err(error) = told {
+                return Poll::Ready(Err(self.break_off(&error)));
+            }
+        }
         if let Some(query) = &mut self.query
             && let Poll::Ready(bound) = query.as_mut().poll(cx)
         {
@@ -209,7 +243,8 @@ impl Running {
 
     /// A failure of the statement's own leaves a session that the roll-back behind it cleans.
     fn fail(&mut self, error: &tokio_postgres::Error, phase: Phase) -> StoreError {
-        if !is_survivable(error) || self.stale {
+        // A seal that was not taken may be due to a server's clock that was set: a new session asks for it anew.
+        if !is_survivable(error) || self.stale || is_unsealed(error) {
             return self.break_off(error);
         }
         self.give_back();
@@ -229,7 +264,7 @@ impl Running {
         self.stream = None;
         self.query = None;
         // A transaction that never answered its beginning is not one that is known to have ended.
-        if self.begin.is_some() {
+        if self.begin.is_some() || self.seal.is_some() {
             self.discard();
         } else if let Some(lease) = self.lease.take() {
             lease.give_back(self.rollback.take());
@@ -239,7 +274,13 @@ impl Running {
     /// Has the work cancelled.
     fn abandon(&mut self) {
         if let Some(lease) = self.lease.take() {
-            lease.abandon(self.begin.take(), self.query.take(), self.stream.take(), self.rollback.take());
+            lease.abandon(
+                self.begin.take(),
+                self.seal.take(),
+                self.query.take(),
+                self.stream.take(),
+                self.rollback.take(),
+            );
         }
     }
 

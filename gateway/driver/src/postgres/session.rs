@@ -7,7 +7,7 @@ use std::{
     pin::pin,
     sync::Arc,
     task::{Context, Poll},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use futures::future::BoxFuture;
@@ -43,6 +43,26 @@ const REPORTED: [&str; 7] = [
     "IntervalStyle",
 ];
 
+/// What a session behind a wall needs to tell its seals.
+#[derive(Clone)]
+pub(super) struct Sealing {
+    /// Takes the seal, for the transaction.
+    pub(super) statement: Statement,
+    /// The id of the server's process.
+    pub(super) pid: i32,
+    /// The server's clock at the session's start, in milliseconds since 1970-01-01T00:00Z. Seals end by the server's
+    /// clock, and this one may be wrong.
+    pub(super) server_ms: i64,
+}
+
+impl Sealing {
+    /// The moment of the server's clock that is `from_now` away.
+    pub(super) fn until_ms(&self, born: Instant, from_now: Duration) -> i64 {
+        let ahead = born.elapsed().saturating_add(from_now).as_millis();
+        self.server_ms.saturating_add(i64::try_from(ahead).unwrap_or(i64::MAX))
+    }
+}
+
 pub(super) struct Session {
     pub(super) client: Arc<Client>,
     connection: Connection<Guarded, NoTlsStream>,
@@ -53,6 +73,8 @@ pub(super) struct Session {
     /// The values of [`REPORTED`] at the start.
     reported: [Option<String>; 7],
     pub(super) born: Instant,
+    /// What a session behind a wall needs to tell its seals.
+    pub(super) sealing: Option<Sealing>,
     /// The answer to the last `ROLLBACK`, where nobody has waited for it yet. Until it has come the session is not
     /// known to be clean.
     pub(super) rollback: Option<Answer<()>>,
@@ -82,6 +104,7 @@ impl Session {
             tick: 0,
             reported,
             born: Instant::now(),
+            sealing: None,
             rollback: None,
         };
         // Only superusers may set it; what other roles get is the server's own limit.
@@ -94,7 +117,25 @@ impl Session {
                 "temp_file_limit can't be set by this role"
             );
         }
+        if config.is_walled() {
+            let sealing = tokio::time::timeout(config.connect_timeout, session.prepare_sealing()).await;
+            session.sealing = Some(sealing.map_err(|e| unreachable(&e))??);
+        }
         Ok(session)
+    }
+
+    async fn prepare_sealing(&mut self) -> Result<Sealing, StoreError> {
+        let client = Arc::clone(&self.client);
+        let work = async move {
+            let statement = client.prepare("SELECT pg_catalog.set_config('mountgate.seal', $1, true)").await?;
+            let asked = "SELECT pg_catalog.pg_backend_pid(), (pg_catalog.date_part('epoch', pg_catalog.clock_timestamp()) * 1000)::int8";
+            let row = client.query_one(asked, &[]).await?;
+            Ok(Sealing { statement, pid: row.try_get(0)?, server_ms: row.try_get(1)? })
+        };
+        let sealing = self.drive(work).await?.map_err(|e: tokio_postgres::Error| failed(&e, Phase::Prepare))?;
+        // The clock was read before now: a seal ends early rather than late.
+        self.born = Instant::now();
+        Ok(sealing)
     }
 
     /// Whether what the server reports of the session's settings is what it was at its start.
