@@ -10,15 +10,18 @@ mod answer;
 mod refusal;
 pub mod wall;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use mountgate_core::{BackendName, Catalogue, Ceiling, ColumnName, Refusal, RelationName};
-use mountgate_driver::{Behind, Call, Class, SqliteStore, Store, StoreError};
+use mountgate_core::{BackendName, Catalogue, Ceiling, ColumnName, Refusal, RelationName, Value};
+use mountgate_driver::{Behind, Call, Class, PostgresConfig, Seal, SqliteStore, Store, StoreConfig, StoreError};
 use mountgate_ledger::Recorded;
 use mountgate_limits::Permitted;
 use mountgate_sql::{Authorized, Dialect, Read};
 
-use self::wall::sqlite::SqliteWall;
+use self::wall::{
+    postgres::{PostgresWall, Said, Sealer},
+    sqlite::SqliteWall,
+};
 
 pub use answer::{Answer, Summary};
 pub use mountgate_driver::{Batch, RowColumn};
@@ -28,7 +31,16 @@ pub use mountgate_driver::{Batch, RowColumn};
 pub struct Backend {
     name: BackendName,
     store: Store,
-    wall: Option<SqliteWall>,
+    wall: Option<Wall>,
+}
+
+/// What a mount's calls are to tell its wall.
+#[derive(Debug)]
+enum Wall {
+    /// Its views, for each connection to have.
+    Sqlite(SqliteWall),
+    /// What makes its seals.
+    Postgres(Sealer),
 }
 
 impl Backend {
@@ -48,7 +60,11 @@ impl Backend {
         ceiling: Ceiling,
         mask_key: &(dyn Fn(&RelationName, &ColumnName) -> [u8; 32] + Sync),
     ) -> Result<(Self, Ceiling), StoreError> {
-        let named = |wall| Self { name: self.name.clone(), store: self.store.clone(), wall };
+        let named = |wall: Option<SqliteWall>| Self {
+            name: self.name.clone(),
+            store: self.store.clone(),
+            wall: wall.map(Wall::Sqlite),
+        };
         let Some((store, schema)) = self.sqlite() else { return Ok((named(None), ceiling)) };
         let mut draw = || SqliteStore::fresh_name().map_err(|error| error.detail);
         let wall = SqliteWall::new(schema, &store.views().await?, &ceiling, &mut draw, mask_key);
@@ -64,6 +80,32 @@ impl Backend {
             Store::Sqlite(store) => Some((store, store.schema()?)),
             Store::Postgres(_) => None,
         }
+    }
+
+    /// Opens a PostgreSQL database behind a mount's wall, as the wall's login, and sees that its seals are taken there.
+    ///
+    /// # Errors
+    /// Where the login is refused, or the wall does not take the seal. The error's detail is for the operator.
+    pub async fn behind_postgres_wall(
+        name: BackendName,
+        database: PostgresConfig,
+        wall: &PostgresWall,
+    ) -> Result<Self, StoreError> {
+        let config = database.behind_wall(&wall.names().login, wall.password(), &wall.search_path());
+        let store = Store::open(StoreConfig::Postgres(config)).await?;
+        let sealer = wall.sealer();
+        let seal = Seal::new(move |pid, until_ms| sealer.seal(pid, until_ms, &Said::new(&[], false)));
+        let probe = Call {
+            sql: wall.probe().into(),
+            values: vec![],
+            timeout: Duration::from_secs(30),
+            behind: Some(Behind::Postgres(seal)),
+        };
+        let told = store.stream(probe).await?.next().await?;
+        if !told.is_some_and(|batch| batch.rows().any(|row| row == [Value::Boolean(true)])) {
+            return Err(StoreError::new(Class::Refused, "the wall's probe does not answer"));
+        }
+        Ok(Self { name, store, wall: Some(Wall::Postgres(wall.sealer())) })
     }
 
     /// The name in configuration.
@@ -82,7 +124,7 @@ impl Backend {
     /// Whether nothing is read but through the second wall: enforcement inside the store that knows nothing of the
     /// rewriter. Whoever serves without it must say so.
     pub fn is_walled(&self) -> bool {
-        self.sqlite().is_some()
+        self.sqlite().is_some() || matches!(self.wall, Some(Wall::Postgres(_)))
     }
 
     /// What the wall's relation of that name shows, as text for an operator; never for agents.
@@ -110,7 +152,13 @@ impl Backend {
         let (permitted, completion) = read.into_parts();
         let (authorized, permit) = permitted.into_parts();
         let read = authorized.get();
-        let behind = self.wall.as_ref().map(|wall| Behind::Sqlite(wall.call(read.claims(), read.plan().lends())));
+        let behind = self.wall.as_ref().map(|wall| match wall {
+            Wall::Sqlite(wall) => Behind::Sqlite(wall.call(read.claims(), read.plan().lends())),
+            Wall::Postgres(sealer) => {
+                let (sealer, said) = (sealer.clone(), Said::new(read.claims(), read.plan().lends()));
+                Behind::Postgres(Seal::new(move |pid, until_ms| sealer.seal(pid, until_ms, &said)))
+            }
+        });
         let (values, timeout) = (read.values().to_vec(), permit.caps().timeout);
         let call = Call { sql: read.sql().clone(), values, timeout, behind };
         let types = read.columns().iter().map(|column| column.ty.clone()).collect();
