@@ -1,5 +1,6 @@
 //! The command line.
 
+mod backend;
 mod check;
 mod explain;
 mod identities;
@@ -48,7 +49,7 @@ Exit codes:
   0  done
   1  it could not be done; standard error says why
   2  the command line is wrong
-  3  the configuration is wrong, or does not fit its backends and policies
+  3  the configuration is wrong, or does not fit its backends and policies; `backend check`: a wall does not stand
   4  `ledger verify`: the ledger is not what was written
   5  `explain`: the statement would be refused
 
@@ -86,6 +87,8 @@ pub enum Command {
     Check(check::CheckArgs),
     /// Lay a statement open: touch, verdict, rewritten SQL. Nothing is run.
     Explain(explain::ExplainArgs),
+    /// Build and check the walls of backends.
+    Backend(backend::BackendArgs),
     /// Add, list and revoke agents.
     Agent(identities::AgentArgs),
     /// Add, list and revoke minters: what an agent's own back end mints sessions with.
@@ -113,6 +116,7 @@ impl Cli {
             Command::Serve(args) => serve::run(&args, &self.config, &mut output),
             Command::Check(args) => check::run(&args, &self.config, &mut output),
             Command::Explain(args) => explain::run(&args, &self.config, &mut output),
+            Command::Backend(args) => backend::run(args, &self.config, &mut output),
             Command::Agent(args) => identities::agent(args, &self.config, &mut output),
             Command::Minter(args) => identities::minter(args, &self.config, &mut output),
             Command::Session(args) => identities::session(args, &self.config, &mut output),

@@ -2,6 +2,7 @@
 //! and `explain` all come through here, so that what one accepts the others accept.
 
 mod policies;
+pub mod wall;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,11 +10,10 @@ use std::{
 };
 
 use mountgate_backend::Backend;
-use mountgate_core::{BackendName, Ceiling, ColumnName, PolicyName, RelationName};
+use mountgate_core::{BackendName, Ceiling, MountName, PolicyName, RelationName};
 use mountgate_driver::{PostgresConfig, SqliteConfig, Store, StoreConfig, StoreError};
 use mountgate_mediate::{Assigned, Generation, Mount, MountSpec};
 use mountgate_policy::{AdmissionError, HostConfig, Plugin};
-use mountgate_sql::MaskKeys as _;
 use zeroize::Zeroizing;
 
 use self::policies::Policies;
@@ -22,7 +22,7 @@ use crate::{
         BackendConfig, Config, MainFile, MountConfig, PolicyChoice, PostgresTarget, Problem, Problems, StoreSection,
         Wall,
     },
-    keys::{Keys, MountMasks},
+    keys::Keys,
 };
 
 /// What was put together.
@@ -43,6 +43,8 @@ struct Opened {
     config: BackendConfig,
     secret: Option<Zeroizing<String>>,
     backend: Arc<Backend>,
+    /// Mounts behind their walls, each with the digest of its wall.
+    walls: BTreeMap<MountName, (String, Arc<Backend>)>,
 }
 
 impl Composer {
@@ -65,15 +67,18 @@ impl Composer {
         self.open_backends(config, &mut problems, &mut warnings).await;
         let plugins = self.admit(config, &mut problems).await;
         let mut mounts = Vec::new();
+        let mut inspectors = wall::Inspectors::default();
         for declared in config.mounts.values() {
-            let Some(opened) = self.backends.get(&declared.backend) else { continue };
+            let Some(opened) = self.backends.get_mut(&declared.backend) else { continue };
             let masks = keys.masks(&declared.name);
-            let walled = match ceiling(declared, &opened.backend).await {
-                Ok(ceiling) => behind_the_wall(declared, &opened.backend, ceiling, &masks).await,
+            let behind = match ceiling(declared, &opened.backend).await {
+                Ok(ceiling) => {
+                    wall::behind(opened, declared, ceiling, keys, &mut inspectors, config, &mut warnings).await
+                }
                 Err(problems) => Err(problems),
             };
             let policies = assign(declared, &plugins).await;
-            match (walled, policies) {
+            match (behind, policies) {
                 (Ok((backend, ceiling)), Ok((policy, per_agent))) => mounts.push(Mount::new(MountSpec {
                     name: declared.name.clone(),
                     dialect: opened.backend.dialect(),
@@ -86,8 +91,8 @@ impl Composer {
                     zone: declared.zone(),
                     expires: declared.expires.as_ref().map(|expires| expires.day.clone()),
                 })),
-                (walled, policies) => {
-                    problems.extend(walled.err().into_iter().flatten());
+                (behind, policies) => {
+                    problems.extend(behind.err().into_iter().flatten());
                     problems.extend(policies.err().into_iter().flatten());
                 }
             }
@@ -118,9 +123,12 @@ impl Composer {
             let opened = match kept {
                 Some(kept) => kept,
                 None => match open_store(section, secret.as_deref()).await {
-                    Ok(store) => {
-                        Opened { config: section.clone(), secret, backend: Arc::new(Backend::new(name.clone(), store)) }
-                    }
+                    Ok(store) => Opened {
+                        config: section.clone(),
+                        secret,
+                        backend: Arc::new(Backend::new(name.clone(), store)),
+                        walls: BTreeMap::new(),
+                    },
                     Err(error) => {
                         let why = error.detail;
                         problems.push(at(None, format!("backend `{name}` cannot be opened ({}): {why}", error.class)));
@@ -128,16 +136,12 @@ impl Composer {
                     }
                 },
             };
-            if !opened.backend.is_walled() {
-                match section.wall {
-                    Wall::Require => problems.push(at(
-                        Some("wall"),
-                        format!("backend `{name}` has no wall of its own, and this version builds none for PostgreSQL yet: write `wall = \"warn\"` to serve with the rewrite alone"),
-                    )),
-                    Wall::Off | Wall::Warn => warnings.push(format!(
-                        "backend `{name}` has no wall of its own: the rewrite alone keeps agents within their ceilings"
-                    )),
-                }
+            // Walls of PostgreSQL are its mounts', and told with them.
+            let is_told_here = matches!(section.store, StoreSection::Sqlite(_)) || section.wall == Wall::Off;
+            if is_told_here && !opened.backend.is_walled() {
+                warnings.push(format!(
+                    "backend `{name}` has no wall of its own: the rewrite alone keeps agents within their ceilings"
+                ));
             }
             open.insert(name.clone(), opened);
         }
@@ -194,7 +198,11 @@ fn secret_of(section: &BackendConfig) -> Result<Option<Zeroizing<String>>, (&'st
 }
 
 async fn open_store(section: &BackendConfig, secret: Option<&String>) -> Result<Store, StoreError> {
-    let config = match &section.store {
+    Store::open(store_config(section, secret)?).await
+}
+
+fn store_config(section: &BackendConfig, secret: Option<&String>) -> Result<StoreConfig, StoreError> {
+    Ok(match &section.store {
         StoreSection::Sqlite(sqlite) => {
             let mut config = SqliteConfig::new(&sqlite.path);
             if let Some(threads) = sqlite.threads {
@@ -218,8 +226,7 @@ async fn open_store(section: &BackendConfig, secret: Option<&String>) -> Result<
             }
             StoreConfig::Postgres(config)
         }
-    };
-    Store::open(config).await
+    })
 }
 
 /// The ceiling of a mount, against what its backend has.
@@ -253,28 +260,6 @@ async fn ceiling(declared: &MountConfig, backend: &Backend) -> Result<Ceiling, V
         Err(errors) => {
             problems.extend(errors.iter().map(|error| declared.point(error)));
             Err(problems)
-        }
-    }
-}
-
-/// The mount's own way to its backend, behind its wall where the backend stands behind walls, and the ceiling as it is
-/// read from there.
-async fn behind_the_wall(
-    declared: &MountConfig,
-    backend: &Backend,
-    ceiling: Ceiling,
-    masks: &MountMasks,
-) -> Result<(Arc<Backend>, Ceiling), Vec<Problem>> {
-    let key = |relation: &RelationName, column: &ColumnName| masks.key(relation, column);
-    match backend.behind_sqlite_wall(ceiling, &key).await {
-        Ok((backend, ceiling)) => Ok((Arc::new(backend), ceiling)),
-        Err(error) => {
-            let why = format!(
-                "the wall of backend `{}` can't be built for this mount: {}; write `wall = \"off\"` at the backend to serve with the rewrite alone",
-                backend.name(),
-                error.detail
-            );
-            Err(vec![declared.source.point(&["backend".to_owned()], None, &why)])
         }
     }
 }

@@ -9,6 +9,7 @@ use std::{
 };
 
 use hkdf::Hkdf;
+use mountgate_backend::wall::postgres::WallKeys;
 use mountgate_core::{ColumnName, MountName, RelationName};
 use mountgate_sql::MaskKeys;
 use sha2::Sha256;
@@ -142,6 +143,16 @@ impl Keys {
     /// The key that authenticates compiled policies on disk.
     pub fn compiled(&self) -> Zeroizing<[u8; 32]> {
         derive(&self.master, &["compiled policies"])
+    }
+
+    /// What the wall of a mount in that PostgreSQL database is keyed with.
+    pub fn wall(&self, database: &str, mount: &MountName) -> WallKeys {
+        let part = |part: &str| derive(&self.master, &["wall", part, database, mount.as_str()]);
+        WallKeys {
+            id: part("id").iter().take(4).copied().collect(),
+            password: Zeroizing::new(data_encoding::HEXLOWER.encode(part("password").as_ref())),
+            seal: part("seal"),
+        }
     }
 
     /// The keys of a mount's hash masks.

@@ -3,14 +3,14 @@
 use std::{collections::BTreeSet, path::Path};
 
 use clap::Args;
-use mountgate_core::AgentName;
+use mountgate_core::{AgentName, MountName};
 use mountgate_policy::HostConfig;
 use serde::Serialize;
 
 use super::{Exit, Output, block_on};
 use crate::{
     compose::Composer,
-    config::{Config, Problem, Problems},
+    config::{Config, MountConfig, Problem, Problems, Wall},
     keys::{IDENTITIES, Keys},
 };
 
@@ -50,6 +50,9 @@ struct MountFound {
     columns: usize,
     masked: usize,
     filtered: usize,
+    /// `whole`, `none` or `off`; absent where backends were not asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wall: Option<&'static str>,
 }
 
 pub(super) fn run(args: &CheckArgs, config: &Path, output: &mut Output) -> anyhow::Result<Exit> {
@@ -70,22 +73,27 @@ pub(super) async fn check(path: &Path, offline: bool) -> Found {
     };
     let mut problems = Vec::new();
     let mut warnings = config.warnings.clone();
+    let mut walled = None;
     if !offline {
         match online(&config).await {
-            Ok(more) => warnings = more,
+            Ok((more, behind)) => (warnings, walled) = (more, Some(behind)),
             Err(Problems(more)) => problems = more,
         }
     }
     warnings.extend(strangers(&config));
-    Found { ok: problems.is_empty(), problems, warnings, mounts: mounts(&config) }
+    Found { ok: problems.is_empty(), problems, warnings, mounts: mounts(&config, walled.as_ref()) }
 }
 
-async fn online(config: &Config) -> Result<Vec<String>, Problems> {
+/// The warnings, and the mounts that are behind a wall.
+async fn online(config: &Config) -> Result<(Vec<String>, BTreeSet<MountName>), Problems> {
     let file = &config.main.source.shown;
     let fault = |why: String| Problems(vec![Problem::of_file(file.clone(), why)]);
     let keys = Keys::peek(&config.main).map_err(|error| fault(error.to_string()))?;
     let mut composer = Composer::new(HostConfig::default()).map_err(|error| fault(error.to_string()))?;
-    Ok(composer.compose(config, &keys, 0).await?.warnings)
+    let composed = composer.compose(config, &keys, 0).await?;
+    let mounts = composed.generation.mounts();
+    let walled = mounts.iter().filter(|(_, mount)| mount.backend().is_walled()).map(|(name, _)| name.clone()).collect();
+    Ok((composed.warnings, walled))
 }
 
 /// Agents that mounts name and that nobody has added: they can't ask yet, and a misspelt one never will.
@@ -114,7 +122,9 @@ fn strangers(config: &Config) -> Vec<String> {
         .collect()
 }
 
-fn mounts(config: &Config) -> Vec<MountFound> {
+fn mounts(config: &Config, walled: Option<&BTreeSet<MountName>>) -> Vec<MountFound> {
+    let off =
+        |mount: &MountConfig| config.main.backends.get(&mount.backend).is_some_and(|backend| backend.wall == Wall::Off);
     config
         .mounts
         .values()
@@ -127,6 +137,11 @@ fn mounts(config: &Config) -> Vec<MountFound> {
             columns: mount.tables.values().map(|table| table.columns.len()).sum(),
             masked: mount.tables.values().map(|table| table.masks.len()).sum(),
             filtered: mount.tables.values().filter(|table| table.filter.is_some()).count(),
+            wall: walled.map(|walled| match walled.contains(&mount.name) {
+                true => "whole",
+                false if off(mount) => "off",
+                false => "none",
+            }),
         })
         .collect()
 }
@@ -154,10 +169,11 @@ fn tell(found: &Found, offline: bool, output: &mut Output) -> anyhow::Result<()>
                 agents.join(", "),
                 format!("{} ({} filtered)", mount.tables, mount.filtered),
                 format!("{} ({} masked)", mount.columns, mount.masked),
+                mount.wall.unwrap_or("-").to_owned(),
             ]
         })
         .collect();
-    output.table(&["mount", "backend", "policy", "agents", "tables", "columns"], &rows)?;
+    output.table(&["mount", "backend", "policy", "agents", "tables", "columns", "wall"], &rows)?;
     let how = if offline { "the files are sound; backends and policies were not asked" } else { "all of it holds" };
     output.line(format!("{how}; {} warnings", found.warnings.len()))?;
     Ok(())

@@ -213,3 +213,103 @@ fn init_writes_a_start_that_checks() {
     assert_eq!(exit, Exit::Done, "{told}");
     assert_eq!(run(&shop, &["init", "--config", &config]).0, Exit::Failed, "what is there is left as it is");
 }
+
+/// A shop in a PostgreSQL database of its own; what is returned asks it as its owner.
+fn postgres_shop(name: &str) -> (Shop, impl Fn(&str)) {
+    let url = std::env::var("MOUNTGATE_TEST_POSTGRES").expect(
+        "MOUNTGATE_TEST_POSTGRES must hold the URL of a superuser of a scratch PostgreSQL; `cargo xtask test` sets one up",
+    );
+    let ask = move |url: &str, sql: &str| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
+            tokio::spawn(connection);
+            client.batch_execute(sql).await.unwrap();
+        });
+    };
+    ask(&url, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"));
+    ask(&url, &format!("CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'"));
+    let mut own = url.clone();
+    own.replace_range(url.rfind('/').unwrap() + 1.., name);
+    ask(
+        &own,
+        "CREATE TABLE customers (customer_id int8 PRIMARY KEY, name text, email text, secret text);
+         CREATE TABLE orders (order_id int8 PRIMARY KEY, customer_id int8, status text, note text);
+         INSERT INTO orders VALUES (1, 1, 'open', 'n'), (2, 2, 'open', 'n');",
+    );
+    let shop = Shop::new();
+    std::fs::write(shop.path().join("url"), &own).unwrap();
+    postgres_main(&shop, "");
+    (shop, move |sql: &str| ask(&own, sql))
+}
+
+fn postgres_main(shop: &Shop, more: &str) {
+    let main = format!("[backends.shop]\nkind = \"postgres\"\nurl = {{ file = \"url\" }}\npool = 2\n{more}");
+    std::fs::write(shop.config_path(), main).unwrap();
+}
+
+#[test]
+fn walls_are_provisioned_checked_and_taken_down() {
+    let (shop, ask) = postgres_shop("mountgate_cli_wall");
+    let check = |strict: &[&str]| run(&shop, &[&["backend", "check", "shop"], strict].concat());
+    let wall = || {
+        let found = json(&shop, &["check"]);
+        let warned = found["warnings"].to_string().contains("no wall");
+        (found["mounts"][0]["wall"].as_str().unwrap().to_owned(), warned)
+    };
+
+    let (exit, told) = check(&[]);
+    assert_eq!(exit, Exit::Misconfigured, "{told}");
+    assert!(told.contains("missing"), "{told}");
+    let (exit, printed) = run(&shop, &["backend", "provision", "shop", "--print"]);
+    assert_eq!(exit, Exit::Done);
+    assert!(
+        printed.contains("CREATE VIEW") && printed.contains("_password") && !printed.contains("SCRAM"),
+        "{printed}"
+    );
+    assert!(!shop.path().join("state").exists(), "printing writes nothing");
+    assert_eq!(run(&shop, &["backend", "provision", "shop", "--print", "--secrets"]).0, Exit::Failed, "no key yet");
+    assert_eq!(wall(), ("none".to_owned(), true));
+    postgres_main(&shop, "wall = \"require\"\n");
+    let (exit, told) = run(&shop, &["check"]);
+    assert_eq!(exit, Exit::Misconfigured);
+    assert!(told.contains("mount `support`: none is provisioned") && told.contains("backend provision shop"), "{told}");
+
+    let (exit, told) = run(&shop, &["backend", "provision", "shop", "--apply"]);
+    assert_eq!(exit, Exit::Done, "{told}");
+    assert!(told.contains("whole"), "{told}");
+    assert_eq!(wall(), ("whole".to_owned(), false));
+    assert_eq!(check(&[]).0, Exit::Done);
+    assert_eq!(check(&["--strict"]).0, Exit::Misconfigured, "every role may make temporary tables");
+    let (_, printed) = run(&shop, &["backend", "provision", "shop", "--print", "--secrets"]);
+    assert!(printed.contains("SCRAM-SHA-256$"), "{printed}");
+
+    // A mount's file that has changed, a login that may more.
+    shop.mount_with(
+        "columns = [\"order_id\", \"customer_id\", \"status\"]",
+        "columns = [\"order_id\", \"customer_id\"]",
+    );
+    let (exit, told) = check(&[]);
+    assert_eq!(exit, Exit::Misconfigured);
+    assert!(told.contains("has changed table `orders`"), "{told}");
+    assert_eq!(run(&shop, &["check"]).0, Exit::Misconfigured, "it is required");
+    postgres_main(&shop, "");
+    assert_eq!(wall(), ("none".to_owned(), true));
+    assert_eq!(run(&shop, &["backend", "provision", "shop", "--apply"]).0, Exit::Done);
+    assert_eq!(wall(), ("whole".to_owned(), false));
+    ask("GRANT SELECT ON orders TO PUBLIC");
+    let (exit, told) = check(&[]);
+    assert_eq!(exit, Exit::Misconfigured);
+    assert!(told.contains("may read or change public.orders"), "{told}");
+    ask("REVOKE SELECT ON orders FROM PUBLIC");
+
+    postgres_main(&shop, "wall = \"off\"\n");
+    assert_eq!(wall(), ("off".to_owned(), true));
+    assert_eq!(run(&shop, &["backend", "provision", "shop", "--drop"]).0, Exit::Done);
+    assert_eq!(check(&[]).0, Exit::Misconfigured);
+
+    assert_eq!(run(&shop, &["backend", "check", "nosuch"]).0, Exit::Misconfigured);
+    let sqlite = Shop::new();
+    assert_eq!(run(&sqlite, &["backend", "check", "shop"]).0, Exit::Done);
+    assert_eq!(run(&sqlite, &["backend", "provision", "shop", "--apply"]).0, Exit::Failed);
+}

@@ -243,3 +243,56 @@ async fn a_postgres_backend_composes_and_its_password_is_read_from_where_it_is()
     assert!(wrong[0].starts_with("mountgate.toml:1:11 backend `shop` cannot be opened"), "{wrong:?}");
     assert!(!wrong[0].contains("hunter2"), "{wrong:?}");
 }
+
+/// The next generation reads from behind the same wall, through the same pool; a wall built anew is another.
+#[tokio::test]
+async fn a_mount_keeps_its_place_behind_its_wall() {
+    let url = std::env::var("MOUNTGATE_TEST_POSTGRES").expect(
+        "MOUNTGATE_TEST_POSTGRES must hold the URL of a superuser of a scratch PostgreSQL; `cargo xtask test` sets one up",
+    );
+    let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client.batch_execute("DROP DATABASE IF EXISTS mountgate_compose_wall WITH (FORCE)").await.unwrap();
+    client.batch_execute("CREATE DATABASE mountgate_compose_wall TEMPLATE template0").await.unwrap();
+    let mut own = url.clone();
+    own.replace_range(url.rfind('/').unwrap() + 1.., "mountgate_compose_wall");
+    let shop = Shop::new();
+    std::fs::write(shop.path().join("url"), &own).unwrap();
+    std::fs::write(shop.config_path(), "[backends.shop]\nkind = \"postgres\"\nurl = { file = \"url\" }\npool = 2\n")
+        .unwrap();
+    let (client, connection) = tokio_postgres::connect(&own, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client
+        .batch_execute(
+            "CREATE TABLE orders (order_id int8 PRIMARY KEY, customer_id int8, status text);
+             CREATE TABLE customers (customer_id int8 PRIMARY KEY, name text, email text);",
+        )
+        .await
+        .unwrap();
+    let config = shop.config();
+    let keys = Keys::in_folder(&shop.path().join("state")).unwrap();
+    let mut composer = Composer::new(HostConfig::default()).unwrap();
+    let backend = |composed: &Composed| Arc::clone(composed.generation.mounts()["support"].backend());
+    let without = composer.compose(&config, &keys, 1).await.unwrap_or_else(|problems| panic!("{problems}"));
+    assert!(!backend(&without).is_walled() && without.warnings[0].contains("`support`: none is provisioned"));
+
+    let name = mountgate_core::BackendName::from("shop");
+    let build = async |config: &Config| {
+        let walls = wall::walls(config, &keys, &name).await.unwrap_or_else(|problems| panic!("{problems}")).unwrap();
+        let admin = mountgate_driver::PostgresAdmin::connect(&walls.database).await.unwrap();
+        walls.build(&admin).await.unwrap_or_else(|error| panic!("{}", error.detail));
+    };
+    build(&config).await;
+    let first = composer.compose(&config, &keys, 2).await.unwrap_or_else(|problems| panic!("{problems}"));
+    let next = composer.compose(&config, &keys, 3).await.unwrap_or_else(|problems| panic!("{problems}"));
+    assert!(backend(&first).is_walled() && first.warnings.is_empty(), "{:?}", first.warnings);
+    assert!(Arc::ptr_eq(&backend(&first), &backend(&next)));
+    let relation = &first.generation.mounts()["support"].ceiling().relations()["orders"];
+    assert!(relation.wall.as_ref().unwrap().schema.starts_with("mountgate_support_"));
+
+    shop.mount_with("columns = [\"order_id\", \"customer_id\", \"status\"]", "columns = [\"order_id\"]");
+    let changed = shop.config();
+    build(&changed).await;
+    let other = composer.compose(&changed, &keys, 4).await.unwrap_or_else(|problems| panic!("{problems}"));
+    assert!(backend(&other).is_walled() && !Arc::ptr_eq(&backend(&first), &backend(&other)));
+}
