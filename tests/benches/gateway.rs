@@ -96,9 +96,12 @@ async fn bench(measure: Measure) -> anyhow::Result<()> {
         if only.is_empty() {
             million(store, floor, gateway, measure).await?;
         }
+        if store.has_provisioned_wall() && (only.is_empty() || only == "wall") {
+            behind_wall(store, gateway, measure).await?;
+        }
     }
     println!(
-        "ratio: at 1, p50 over the floor's (MCP: over HTTP's with a fresh policy); at 32, requests a second over the \
+        "ratio: behind the wall, over the same gateway without it; else at 1, p50 over the floor's (MCP: over HTTP's with a fresh policy); at 32, requests a second over the \
          floor's;\nof rows: rows a second over the floor's. cpu µs: CPU time of the server for each request. gen %: CPU of \
          the load generator, of one core."
     );
@@ -183,6 +186,44 @@ async fn in_turns(targets: &[&Target], connections: usize, measure: Measure) -> 
             outcomes.into_iter().nth(middle).context("no round")
         })
         .collect()
+}
+
+/// The gateway with PostgreSQL's wall beside the same without.
+async fn behind_wall(store: &Stored, gateway: &Child, measure: Measure) -> anyhow::Result<()> {
+    let walled = Child::start("walled", store)?;
+    let (without, with) = (lookup(gateway, Some("fresh"), store.lookup), lookup(&walled, Some("fresh"), store.lookup));
+    for connections in [1, 32] {
+        let outcomes = in_turns(&[&without, &with], connections, measure).await?;
+        let [without, with] = outcomes.as_slice() else { anyhow::bail!("no outcome to compare with") };
+        let ratio = if connections == 1 {
+            with.p50.as_secs_f64() / without.p50.as_secs_f64()
+        } else {
+            with.rate() / without.rate()
+        };
+        row(&format!("look-up, {}, {connections} at once: the wall", store.dialect), ratio, with);
+    }
+    let mut all = (Vec::new(), Vec::new());
+    for _ in 0..measure.rounds.min(3) {
+        all.0.push(long(gateway, Some("fresh"), "", BIG).await?.elapsed);
+        all.1.push(long(&walled, Some("fresh"), "", BIG).await?.elapsed);
+    }
+    let median = |mut of: Vec<Duration>| {
+        of.sort();
+        of.get(of.len() / 2).copied().context("no round")
+    };
+    let (without, with) = (median(all.0)?, median(all.1)?);
+    println!(
+        "{:<46} {:>7.2} {:>9} {:>9} {:>9} {:>7} {:>9.0} {:>6}",
+        format!("{BIG} rows, {}: the wall", store.dialect),
+        with.as_secs_f64() / without.as_secs_f64(),
+        "",
+        "",
+        "",
+        "",
+        BIG as f64 / with.as_secs_f64(),
+        ""
+    );
+    Ok(())
 }
 
 /// What a long answer cost.

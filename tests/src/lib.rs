@@ -5,6 +5,7 @@ pub mod gateway;
 pub mod load;
 pub mod soundness;
 pub mod tpch;
+pub mod walls;
 
 /// This crate's folder, in which `corpus/` is.
 pub fn root() -> &'static str {

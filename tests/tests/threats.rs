@@ -4,6 +4,9 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+/// Whether PostgreSQL's own wall stands behind the rewriter: `threats_walled` asks all of it again with the wall.
+const WALLED: bool = false;
+
 #[path = "threats/attacks.rs"]
 mod attacks;
 #[path = "threats/bombs.rs"]

@@ -86,7 +86,10 @@ pub(crate) fn serve(role: &str) -> anyhow::Result<()> {
                 tell(&Ports { data: listener.local_addr()?, token: None })?;
                 floor::serve(listener, store).await?;
             }
-            "gateway" => {
+            "gateway" | "walled" => {
+                if role == "walled" {
+                    mountgate_tests::walls::provision(&folder.join("mountgate.toml")).await?;
+                }
                 let any = Overrides { data_port: Some(0), admin_port: Some(0) };
                 let server = Server::start(&folder.join("mountgate.toml"), any).await?;
                 let token = server.gateway().identity().add_agent("bench", &[("role".into(), text("desk"))].into())?;

@@ -21,6 +21,13 @@ pub(crate) struct Stored {
     _folder: Option<tempfile::TempDir>,
 }
 
+impl Stored {
+    /// Whether it has a wall that must be built first, and so can be measured beside none.
+    pub(crate) fn has_provisioned_wall(&self) -> bool {
+        self.dialect == "postgres"
+    }
+}
+
 const TABLES: &str = "
 CREATE TABLE orders (order_id BIGINT PRIMARY KEY, customer_id BIGINT, status TEXT, total_cents BIGINT);
 CREATE TABLE big (id BIGINT PRIMARY KEY, customer_id BIGINT, status TEXT, note TEXT);

@@ -105,9 +105,18 @@ pub(crate) async fn through_driver(
     read: &Read,
     direct: &Answer,
 ) -> Result<(), String> {
+    through_driver_behind(store, read, direct, None).await
+}
+
+/// The same on a session behind a wall.
+pub(crate) async fn through_driver_behind(
+    store: &mountgate_driver::Store,
+    read: &Read,
+    direct: &Answer,
+    behind: Option<mountgate_driver::Behind>,
+) -> Result<(), String> {
     let timeout = std::time::Duration::from_secs(120);
-    let call =
-        mountgate_driver::Call { sql: read.sql().clone(), values: read.values().to_vec(), timeout, behind: None };
+    let call = mountgate_driver::Call { sql: read.sql().clone(), values: read.values().to_vec(), timeout, behind };
     let mut rows = store.stream(call).await.map_err(|error| format!("the driver: {error:?}"))?;
     let columns: Vec<_> = rows.columns().iter().map(|column| column.name.clone()).collect();
     let mut count = 0;

@@ -1,13 +1,14 @@
 //! PostgreSQL, on scratch databases of a server that `cargo xtask test` starts.
 
-use mountgate_core::{Catalogue, RelationName, Value};
-use mountgate_driver::{PostgresConfig, Store, StoreConfig};
+use mountgate_backend::wall::postgres::{PostgresWall, Said, Secrets, WallKeys};
+use mountgate_core::{Catalogue, Ceiling, RelationName, Value};
+use mountgate_driver::{Behind, PostgresAdmin, PostgresConfig, Seal, Store, StoreConfig};
 use mountgate_sql::Dialect;
 use mountgate_tests::tpch;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage, types::Type};
 
 use crate::{
-    compare::{Answer, difference, float, literal, permissive, refused, report, rewrite, through_driver},
+    compare::{Answer, difference, float, literal, permissive, refused, report, rewrite, through_driver_behind},
     corpus::{self, Case},
 };
 
@@ -97,8 +98,46 @@ async fn database(name: &str) -> (Client, Client, Store) {
     (direct, pinned, Store::open(StoreConfig::Postgres(config)).await.unwrap())
 }
 
+/// A permissive mount's own wall in that database, and clients behind it.
+async fn walled(name: &str, direct: &Client, store: &Store) -> (Ceiling, Client, Store, Behind) {
+    let ceiling = permissive(&catalogue(store, direct).await);
+    let id = name.bytes().fold(5381_u32, |hash, byte| hash.wrapping_mul(33) ^ u32::from(byte));
+    let keys =
+        WallKeys { id: id.to_be_bytes().to_vec(), password: "differential".to_owned().into(), seal: [3; 32].into() };
+    let wall = PostgresWall::new(&"differential".into(), &ceiling, keys, &|_, _| [0; 32]).unwrap();
+    let url = format!("{}/{name}", server());
+    let config = PostgresConfig::new(&url).unwrap();
+    let admin = PostgresAdmin::connect(&config).await.unwrap();
+    admin.run(&wall.provision(Secrets::Written)).await.unwrap_or_else(|error| panic!("{}", error.detail));
+    let login = &wall.names().login;
+    let behind = config.behind_wall(login, wall.password(), &wall.search_path());
+    let mut config: tokio_postgres::Config = url.parse().unwrap();
+    let (client, connection) = config.user(login).password(wall.password()).connect(NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client.batch_execute("SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET IntervalStyle = 'iso_8601'").await.unwrap();
+    let (sealer, said) = (wall.sealer(), Said::new(&[], false));
+    let pid: i32 = client.query_one("SELECT pg_backend_pid()", &[]).await.unwrap().get(0);
+    let seal = sealer.seal(pid, i64::MAX / 2, &said);
+    client.execute("SELECT set_config('mountgate.seal', $1, false)", &[&seal]).await.unwrap();
+    let store = Store::open(StoreConfig::Postgres(behind)).await.unwrap();
+    let behind = Behind::Postgres(Seal::new(move |pid, until| sealer.seal(pid, until, &said)));
+    (ceiling.behind(|relation| wall.walled(relation)), client, store, behind)
+}
+
 async fn differential(direct: &Client, pinned: &Client, store: &Store, cases: Vec<Case>, limits: Vec<Case>) {
     let ceiling = permissive(&catalogue(store, direct).await);
+    compared(direct, pinned, store, &ceiling, None, cases, limits).await;
+}
+
+async fn compared(
+    direct: &Client,
+    pinned: &Client,
+    store: &Store,
+    ceiling: &Ceiling,
+    behind: Option<Behind>,
+    cases: Vec<Case>,
+    limits: Vec<Case>,
+) {
     let mut findings = vec![];
     for case in &cases {
         let answer = match run(direct, &case.sql, &case.parameters).await {
@@ -109,13 +148,13 @@ async fn differential(direct: &Client, pinned: &Client, store: &Store, cases: Ve
             }
         };
         let outcome = async {
-            let read = rewrite(Dialect::Postgres, &ceiling, case)?;
+            let read = rewrite(Dialect::Postgres, ceiling, case)?;
             let with = |what: String| format!("{what}\n   as {}", read.sql());
             let ours = run(pinned, read.sql(), read.values()).await.map_err(with)?;
             if let Some(what) = difference(&answer, &ours, case.ordered) {
                 return Err(with(what));
             }
-            through_driver(store, &read, &answer).await.map_err(with)
+            through_driver_behind(store, &read, &answer, behind.clone()).await.map_err(with)
         };
         if let Err(what) = outcome.await {
             findings.push((case.name.clone(), case.sql.clone(), what));
@@ -123,7 +162,7 @@ async fn differential(direct: &Client, pinned: &Client, store: &Store, cases: Ve
     }
     for case in &limits {
         let answer = run(direct, &case.sql, &case.parameters).await;
-        if let Some(what) = refused(Dialect::Postgres, &ceiling, case, answer) {
+        if let Some(what) = refused(Dialect::Postgres, ceiling, case, answer) {
             findings.push((case.name.clone(), case.sql.clone(), what));
         }
     }
@@ -150,6 +189,28 @@ async fn the_shops_statements_have_the_same_answers() {
     let (direct, pinned, store) = database("mountgate_differential_shop").await;
     direct.batch_execute(&corpus::file("shop/postgres.sql")).await.unwrap();
     differential(&direct, &pinned, &store, corpus::shop("postgres"), corpus::refused("postgres")).await;
+}
+
+/// The same behind PostgreSQL's own wall: it changes nothing of what a permissive mount answers.
+#[tokio::test]
+async fn behind_its_wall_the_answers_are_the_same() {
+    for (name, data, cases, limits) in [
+        ("mountgate_differential_tpch_walled", None, corpus::tpch("postgres"), vec![]),
+        (
+            "mountgate_differential_shop_walled",
+            Some("shop/postgres.sql"),
+            corpus::shop("postgres"),
+            corpus::refused("postgres"),
+        ),
+    ] {
+        let (direct, _, store) = database(name).await;
+        match data {
+            Some(file) => direct.batch_execute(&corpus::file(file)).await.unwrap(),
+            None => tpch::load::postgres(&direct, &tpch::tables()).await.unwrap(),
+        }
+        let (ceiling, pinned, store, behind) = walled(name, &direct, &store).await;
+        compared(&direct, &pinned, &store, &ceiling, Some(behind), cases, limits).await;
+    }
 }
 
 /// Words of the grammar, which no catalogue lists, and what is newer than the oldest server that we take.

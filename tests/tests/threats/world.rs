@@ -113,14 +113,15 @@ impl World {
                 format!("kind = \"sqlite\"\npath = {:?}", path.display().to_string())
             }
             Engine::Postgres => {
-                let database = format!("mountgate_threats_{name}");
+                let database = format!("mountgate_threats_{name}{}", if crate::WALLED { "_walled" } else { "" });
                 let admin = connect("postgres").await;
                 admin.batch_execute(&format!("DROP DATABASE IF EXISTS {database} WITH (FORCE)")).await.unwrap();
                 let create = format!("CREATE DATABASE {database} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'");
                 admin.batch_execute(&create).await.unwrap();
                 connect(&database).await.batch_execute(data).await.unwrap();
                 std::fs::write(folder.path().join("url"), format!("{}/{database}", server())).unwrap();
-                "kind = \"postgres\"\nurl = { file = \"url\" }\npool = 2".to_owned()
+                let wall = if crate::WALLED { "require" } else { "off" };
+                format!("kind = \"postgres\"\nurl = {{ file = \"url\" }}\npool = 2\nwall = \"{wall}\"")
             }
         };
         std::fs::create_dir(folder.path().join("mounts")).unwrap();
@@ -132,6 +133,9 @@ impl World {
             "[plugins.\"test/puppet\"]\npath = {puppet:?}\n\n[plugins_development]\nallow_unsigned_plugins = true"
         );
         std::fs::write(&main, format!("[backends.shop]\n{backend}\n\n{gate}\n\n{plugins}\n")).unwrap();
+        if crate::WALLED && engine == Engine::Postgres {
+            mountgate_tests::walls::provision(&main).await.unwrap();
+        }
         let server = Server::start(&main, Overrides { data_port: Some(0), admin_port: Some(0) }).await.unwrap();
         let gateway = server.gateway().clone();
         gateway.identity().add_agent("desk", &BTreeMap::new()).unwrap();
