@@ -10,7 +10,7 @@ mod answer;
 mod refusal;
 pub mod wall;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use mountgate_core::{BackendName, Catalogue, Ceiling, ColumnName, Refusal, RelationName, Value};
 use mountgate_driver::{Behind, Call, Class, PostgresConfig, Seal, SqliteStore, Store, StoreConfig, StoreError};
@@ -39,8 +39,8 @@ pub struct Backend {
 enum Wall {
     /// Its views, for each connection to have.
     Sqlite(SqliteWall),
-    /// What makes its seals.
-    Postgres(Sealer),
+    /// What makes its seals, and the texts of its views by their names.
+    Postgres(Sealer, BTreeMap<String, String>),
 }
 
 impl Backend {
@@ -105,7 +105,7 @@ impl Backend {
         if !told.is_some_and(|batch| batch.rows().any(|row| row == [Value::Boolean(true)])) {
             return Err(StoreError::new(Class::Refused, "the wall's probe does not answer"));
         }
-        Ok(Self { name, store, wall: Some(Wall::Postgres(wall.sealer())) })
+        Ok(Self { name, store, wall: Some(Wall::Postgres(wall.sealer(), wall.texts())) })
     }
 
     /// The name in configuration.
@@ -124,12 +124,15 @@ impl Backend {
     /// Whether nothing is read but through the second wall: enforcement inside the store that knows nothing of the
     /// rewriter. Whoever serves without it must say so.
     pub fn is_walled(&self) -> bool {
-        self.sqlite().is_some() || matches!(self.wall, Some(Wall::Postgres(_)))
+        self.sqlite().is_some() || matches!(self.wall, Some(Wall::Postgres(..)))
     }
 
     /// What the wall's relation of that name shows, as text for an operator; never for agents.
     pub fn shown(&self, name: &str) -> Option<&str> {
-        self.wall.as_ref()?.shown(name)
+        match self.wall.as_ref()? {
+            Wall::Sqlite(wall) => wall.shown(name),
+            Wall::Postgres(_, texts) => texts.get(name).map(String::as_str),
+        }
     }
 
     /// What the store says of these relations; for ceilings, never for agents.
@@ -154,7 +157,7 @@ impl Backend {
         let read = authorized.get();
         let behind = self.wall.as_ref().map(|wall| match wall {
             Wall::Sqlite(wall) => Behind::Sqlite(wall.call(read.claims(), read.plan().lends())),
-            Wall::Postgres(sealer) => {
+            Wall::Postgres(sealer, _) => {
                 let (sealer, said) = (sealer.clone(), Said::new(read.claims(), read.plan().lends()));
                 Behind::Postgres(Seal::new(move |pid, until_ms| sealer.seal(pid, until_ms, &said)))
             }

@@ -90,12 +90,17 @@ impl PostgresWall {
                 return Err(format!("table `{name}`: names that begin with `{}` are the wall's own", view::RESERVED));
             }
             views.push(view::View::new(&names, name, relation, false)?);
-            if !relation.lent.is_empty() {
-                needed.extend(relation.lent.iter().map(|column| column.name.clone()));
+            if relation.lending().next().is_some() {
+                needed.extend(relation.lending().map(|column| column.name.clone()));
                 views.push(view::View::new(&names, name, relation, true)?);
             }
         }
         Ok(Self { mount: mount.clone(), names, keys, views, mask_keys, needs })
+    }
+
+    /// The statements that make its views, by the views' names.
+    pub(crate) fn texts(&self) -> BTreeMap<String, String> {
+        self.views.iter().map(|view| (view.name.clone(), view.sql.clone())).collect()
     }
 
     /// A digest of the whole wall, keys and all: walls that differ in anything differ in it.

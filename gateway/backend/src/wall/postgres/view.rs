@@ -69,7 +69,7 @@ impl View {
             let shown = mask::masked(&place, base, &info.ty, &info.store_type, &column.masks).map_err(told)?;
             columns.push(format!("{shown} AS {}", literal::ident(info.name.as_str())));
         }
-        for lent in relation.lent.iter().filter(|_| lending) {
+        for lent in relation.lending().filter(|_| lending) {
             let lent = literal::ident(lent.name.as_str());
             columns.push(format!("\"t\".{lent} AS {lent}"));
         }
