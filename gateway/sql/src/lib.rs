@@ -60,6 +60,9 @@ pub mod bounds {
     pub const NODES: usize = 32 * 1024;
     /// Columns of one select list, wildcards expanded; PostgreSQL takes 1664.
     pub const COLUMNS: usize = 1000;
+    /// Bytes that `repeat`, `lpad` and `rpad` may be asked to make, all of a statement's together, in PostgreSQL: it
+    /// builds a row whole, each value up to 1 GiB, and what its memory can't hold takes all of its sessions down.
+    pub const MADE: u64 = 10_000_000;
     /// The highest parameter number. SQLite takes 32766, PostgreSQL 65535; the gateway's own come after.
     pub const PARAMETERS: usize = 1000;
 }

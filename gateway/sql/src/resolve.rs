@@ -4,6 +4,7 @@
 //! in a new parser breaks the build here instead of passing through.
 
 mod call;
+pub(crate) mod cost;
 mod depend;
 mod early;
 mod expr;
@@ -59,6 +60,7 @@ pub(crate) fn resolve<'a>(
         depth: 0,
         nodes: 0,
         set_operations: 0,
+        made: 0,
         leaky: false,
         gather,
         tokens: None,
@@ -102,6 +104,8 @@ struct Resolver<'a> {
     depth: usize,
     nodes: usize,
     set_operations: usize,
+    /// Bytes that `repeat` and its like are asked to make.
+    made: u64,
     leaky: bool,
     gather: bool,
     tokens: Option<Vec<TokenWithSpan>>,

@@ -36,6 +36,7 @@ impl Database {
         if file.exists() {
             let connection =
                 rusqlite::Connection::open_with_flags(&file, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+            sqlite::with_functions(&connection);
             let store = Store::open(StoreConfig::Sqlite(SqliteConfig::new(&file))).await.unwrap();
             let ceiling = permissive(&sqlite::catalogue(&store, &connection).await);
             return Self::Sqlite(connection, ceiling);

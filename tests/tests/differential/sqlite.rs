@@ -7,7 +7,7 @@ use mountgate_core::{Catalogue, Ceiling, RelationName, Value, Walled};
 use mountgate_driver::{Call, SqliteConfig, SqliteStore, Store, StoreConfig};
 use mountgate_sql::Dialect;
 use mountgate_tests::tpch;
-use rusqlite::{Connection, types};
+use rusqlite::{Connection, functions::FunctionFlags, types};
 
 use crate::{
     compare::{Answer, difference, float, permissive, refused, report, rewrite, through_driver},
@@ -135,11 +135,18 @@ pub(crate) async fn catalogue(store: &Store, connection: &Connection) -> Catalog
     store.catalogue(&names).await.unwrap()
 }
 
+/// What the driver adds to a connection and rewritten statements call: here it lets everything through.
+pub(crate) fn with_functions(connection: &Connection) {
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    connection.create_scalar_function("mountgate_short", 2, flags, |context| Ok(context.get_arg(0))).unwrap();
+}
+
 async fn differential(fill: impl FnOnce(&mut Connection), cases: Vec<Case>, limits: Vec<Case>) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("data.db");
     let mut connection = Connection::open(&path).unwrap();
     fill(&mut connection);
+    with_functions(&connection);
     let store = Store::open(StoreConfig::Sqlite(SqliteConfig::new(&path))).await.unwrap();
     let ceiling = permissive(&catalogue(&store, &connection).await);
     let walled = Behind::new(&path, &ceiling).await;

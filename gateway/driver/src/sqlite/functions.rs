@@ -1,24 +1,26 @@
 //! The masks as functions of a connection: `mountgate_hash`, `mountgate_partial`, `mountgate_truncate`,
-//! `mountgate_bucket`, `mountgate_round`. Only the rewriter may write them; they are on no allow-list for agents.
+//! `mountgate_bucket`, `mountgate_round`. And `mountgate_short`, which holds an argument to a length. Only the rewriter
+//! may write them; they are on no allow-list for agents.
 //! And what the views of the second wall need, which can hold no parameters: see [`super::guard::OWN_FUNCTIONS`].
 
 use std::{convert::Infallible, sync::Arc};
 
 use rusqlite::{
-    Connection, ToSql as _,
-    functions::{Context, FunctionFlags},
+    Connection, ToSql as _, ffi,
+    functions::{Context, FunctionFlags, SqlFnArg},
     types::{ToSqlOutput, Value, ValueRef},
 };
 
 use super::{guard::Guard, types::Parameter};
 use crate::mask::{self, KeyedHash};
 
-/// Registers them. INVARIANT: none of them raises: an error would tell something of a hidden value.
+/// Registers them. INVARIANT: no mask raises: an error would tell something of a hidden value.
 pub(super) fn register(connection: &Connection, guard: &Arc<Guard>) -> rusqlite::Result<()> {
     register_own(connection, guard)?;
     // Innocuous: views and generated columns of the file may use them with `trusted_schema` off.
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
     connection.create_scalar_function("mountgate_hash", 2, flags, hash)?;
+    connection.create_scalar_function("mountgate_short", 2, flags, short)?;
     connection.create_scalar_function("mountgate_partial", 4, flags, |context| {
         Ok(match (canonical(context.get_raw(0)), integer(context, 1), integer(context, 2), text(context, 3)) {
             (Some(x), Some(first), Some(last), Some(fill)) => Value::Text(mask::partial(&x, first, last, fill)),
@@ -77,6 +79,20 @@ fn owned(value: &mountgate_core::Value) -> rusqlite::Result<Value> {
             _ => Ok(Value::Null),
         })
         .unwrap_or(Value::Null))
+}
+
+/// The first argument, where it has no more bytes than the second says. SQLite looks at the clock between calls only,
+/// and `trim(x, y)` takes time with the product of the two lengths.
+fn short(context: &mut Context<'_>) -> rusqlite::Result<SqlFnArg> {
+    let bytes = match context.get_raw(0) {
+        ValueRef::Text(x) | ValueRef::Blob(x) => x.len(),
+        ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) => 0,
+    };
+    let limit = integer(context, 1).and_then(|limit| usize::try_from(limit).ok()).unwrap_or(0);
+    if bytes > limit {
+        return Err(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_TOOBIG), None));
+    }
+    Ok(context.get_arg(0))
 }
 
 fn hash(context: &mut Context<'_>) -> rusqlite::Result<Value> {

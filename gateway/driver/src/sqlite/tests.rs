@@ -130,6 +130,25 @@ async fn bombs_of_size_end_in_an_error() {
 }
 
 #[tokio::test]
+async fn what_is_looked_for_is_short() {
+    let (_folder, path) = fixture("CREATE TABLE t (x)");
+    let store = open(&path, 1).await;
+    for x in ["'abc'", "x'00ff'", "1", "1.5", "NULL", "''"] {
+        let rows = all(
+            &store,
+            &format!("SELECT mountgate_short({x}, 3) IS {x}, typeof(mountgate_short({x}, 3)) = typeof({x})"),
+            &[],
+        );
+        assert_eq!(rows.await.unwrap(), [[Value::Integer(1), Value::Integer(1)]], "{x}");
+    }
+    // Unbounded, this takes longer than anyone waits: 24 seconds for a tenth of it, and SQLite can't be stopped within.
+    let trim = "SELECT length(trim(printf('%1000000s', ''), mountgate_short(printf('%500000s', '') || 'x', 64)))";
+    assert_eq!(class(&store, trim).await, Class::Resource);
+    assert_eq!(class(&store, "SELECT mountgate_short('abcd', 3)").await, Class::Resource);
+    assert_eq!(class(&store, "SELECT mountgate_short('abcd', NULL)").await, Class::Resource);
+}
+
+#[tokio::test]
 async fn errors_of_values_are_data_errors() {
     let (_dir, path) = fixture(SHOP);
     let store = open(&path, 1).await;

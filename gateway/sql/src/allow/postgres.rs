@@ -386,3 +386,10 @@ pub(super) static TABLES: &[(&str, &[&str])] = &[
     ("jsonb_each", &["key", "value"]),
     ("jsonb_each_text", &["key", "value"]),
 ];
+
+/// What is looked for, for each place of what it is looked for in.
+pub(super) static SHORT: &[(&str, usize, usize)] =
+    &[("btrim", 1, 64), ("ltrim", 1, 64), ("rtrim", 1, 64), ("translate", 1, 1000)];
+
+/// What makes as much as it is told to, and which argument tells.
+pub(super) static COUNTED: &[(&str, usize)] = &[("lpad", 1), ("repeat", 1), ("rpad", 1)];

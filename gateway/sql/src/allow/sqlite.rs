@@ -142,11 +142,13 @@ pub(super) static CASTS: &[CastType] = &[
     cast("numeric", "NUMERIC", T::Any, true, AFFINITY),
     cast("nvarchar", "TEXT", T::Text, true, AFFINITY),
     cast("real", "REAL", T::Float, true, AFFINITY),
+    cast("signed", "NUMERIC", T::Any, true, AFFINITY),
     cast("smallint", "INTEGER", T::Integer, true, AFFINITY),
     cast("text", "TEXT", T::Text, true, AFFINITY),
     cast("time", "NUMERIC", T::Any, true, AFFINITY),
     cast("timestamp", "NUMERIC", T::Any, true, AFFINITY),
     cast("tinyint", "INTEGER", T::Integer, true, AFFINITY),
+    cast("unsigned", "NUMERIC", T::Any, true, AFFINITY),
     cast("varchar", "TEXT", T::Text, true, AFFINITY),
 ];
 
@@ -170,4 +172,16 @@ pub(super) static OPERATORS: &[Operator] = &[
 pub(super) static TABLES: &[(&str, &[&str])] = &[
     ("json_each", &["key", "value", "type", "atom", "id", "parent", "fullkey", "path"]),
     ("json_tree", &["key", "value", "type", "atom", "id", "parent", "fullkey", "path"]),
+];
+
+/// What is looked for, for each place of what it is looked for in. The printer has the driver hold computed ones to it.
+pub(super) static SHORT: &[(&str, usize, usize)] = &[
+    ("instr", 1, 1000),
+    ("json_patch", 1, 4096),
+    ("jsonb_patch", 1, 4096),
+    ("ltrim", 1, 64),
+    ("replace", 1, 1000),
+    ("rtrim", 1, 64),
+    ("trim", 1, 64),
+    ("unhex", 1, 64),
 ];

@@ -7,8 +7,9 @@ use mountgate_core::{
 
 use super::{Printer, literal, placeholder, query::Names};
 use crate::{
-    Dialect,
+    Dialect, allow,
     ir::{Call, Expr, Over, Quantified, Query, Subscript},
+    resolve::cost::written_count,
 };
 
 type Printed = Result<(), Refusal>;
@@ -276,7 +277,10 @@ impl<'a> Printer<'_, 'a> {
         if *star {
             self.push("*");
         }
-        self.separated(args, |this, arg| this.expr(arg))?;
+        for (at, arg) in args.iter().enumerate() {
+            self.push(if at > 0 { ", " } else { "" });
+            self.argument(name, at, arg)?;
+        }
         if !order.is_empty() {
             self.push(" ORDER BY ");
             self.order(order)?;
@@ -303,6 +307,29 @@ impl<'a> Printer<'_, 'a> {
                 self.window(window)?;
                 self.push(")");
             }
+        }
+        Ok(())
+    }
+
+    /// An argument of a function, held to what the function may be asked for where that is computed.
+    fn argument(&mut self, name: &str, at: usize, arg: &Expr<'a>) -> Printed {
+        if let (Some((short, limit)), Dialect::Sqlite) = (allow::short_argument(self.dialect, name), self.dialect)
+            && short == at
+            && !matches!(arg, Expr::Text(_) | Expr::Number(_) | Expr::Null)
+        {
+            // The driver's: the value as it is, or a refusal.
+            self.push("mountgate_short(");
+            self.expr(arg)?;
+            self.push(", ");
+            self.push(&limit.to_string());
+            self.push(")");
+        } else if allow::counted_argument(self.dialect, name) == Some(at) && written_count(arg).is_none() {
+            // No count of more than 32767: PostgreSQL raises instead.
+            self.push("CAST(CAST(");
+            self.expr(arg)?;
+            self.push(" AS smallint) AS integer)");
+        } else {
+            self.expr(arg)?;
         }
         Ok(())
     }

@@ -62,6 +62,7 @@ impl<'a> Resolver<'a> {
         let mut call = Expr::coalesce(args);
         if let Expr::Call(call) = &mut call {
             call.name = function.name;
+            self.check_cost(call)?;
         }
         Ok(call)
     }
@@ -225,7 +226,7 @@ impl<'a> Resolver<'a> {
             Some(ast::WindowType::NamedWindow(name)) => Some(Over::Named(self.named_window(name)?)),
         };
         let aggregate = aggregate && over.is_none();
-        Ok(Expr::Call(Box::new(Call {
+        let call = Call {
             name: listed.name,
             extra: None,
             bare: false,
@@ -238,7 +239,9 @@ impl<'a> Resolver<'a> {
             filter,
             ignore_nulls,
             over,
-        })))
+        };
+        self.check_cost(&call)?;
+        Ok(Expr::Call(Box::new(call)))
     }
 
     fn named_window(&mut self, name: &'a ast::Ident) -> Outcome<usize> {

@@ -2,8 +2,12 @@
 
 use mountgate_core::Code;
 
-use super::fixture::{BOTH, plan, refused};
-use crate::{Dialect, bounds, fuzz::fuzz_statement};
+use super::fixture::{BOTH, plan, printed, refused};
+use crate::{
+    Dialect::{self, Postgres, Sqlite},
+    bounds,
+    fuzz::fuzz_statement,
+};
 
 #[test]
 fn size_is_bounded() {
@@ -153,5 +157,40 @@ proptest::proptest! {
     #[test]
     fn any_text_is_refused_or_taken(sql in "\\PC{0,80}") {
         fuzz_statement(sql.as_bytes());
+    }
+}
+
+#[test]
+fn what_no_timeout_ends_is_bounded() {
+    let set = "x".repeat(65);
+    for (dialect, sql) in [
+        (Postgres, "SELECT repeat('x', 1000000000)".to_owned()),
+        (Postgres, "SELECT repeat(repeat('x', 10000), 10000)".to_owned()),
+        (Postgres, "SELECT repeat('x' || repeat('x', 10000), 10000)".to_owned()),
+        (Postgres, "SELECT lpad(name, 1000000000) FROM emp".to_owned()),
+        (Postgres, "SELECT rpad('x', 20000000, 'y')".to_owned()),
+        (Postgres, format!("SELECT repeat('{}', id) FROM emp", "x".repeat(400))),
+        (Postgres, format!("SELECT {}", vec!["repeat('x', 1000000)"; 12].join(", "))),
+        (Postgres, format!("SELECT btrim(name, '{set}') FROM emp")),
+        (Postgres, format!("SELECT trim(both '{set}' from name) FROM emp")),
+        (Postgres, format!("SELECT translate(name, '{}', '') FROM emp", "x".repeat(1001))),
+        (Sqlite, format!("SELECT trim(name, '{set}') FROM emp")),
+        (Sqlite, format!("SELECT rtrim(name, '{set}') FROM emp")),
+        (Sqlite, format!("SELECT instr(name, '{}') FROM emp", "x".repeat(1001))),
+        (Sqlite, format!("SELECT replace(name, '{}', '') FROM emp", "x".repeat(1001))),
+    ] {
+        assert_eq!(refused(dialect, &sql), Code::ResourceLimit, "{sql}");
+    }
+    for (dialect, sql, wanted) in [
+        (Postgres, "SELECT repeat('#', 20)", "repeat\"('#', 20)"),
+        (Postgres, "SELECT repeat('#', -1)", "repeat\"('#', (- 1))"),
+        (Postgres, "SELECT repeat('#', id) FROM emp", "('#', CAST(CAST(\"t1\".\"id\" AS smallint) AS integer))"),
+        (Postgres, "SELECT lpad(name, $1) FROM emp", "CAST(CAST($1 AS smallint) AS integer)"),
+        (Sqlite, "SELECT trim(name, 'x') FROM emp", "trim(\"t1\".\"name\", 'x')"),
+        (Sqlite, "SELECT trim(name, email) FROM emp", "mountgate_short(\"t1\".\"email\", 64)"),
+        (Sqlite, "SELECT instr(name, ?) FROM emp", "mountgate_short(?1, 1000)"),
+        (Sqlite, "SELECT replace(name, upper('a'), 'b') FROM emp", "mountgate_short(upper('a'), 1000)"),
+    ] {
+        assert!(printed(dialect, sql).contains(wanted), "{sql}: {}", printed(dialect, sql));
     }
 }

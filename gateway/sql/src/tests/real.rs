@@ -91,6 +91,7 @@ fn masks(db: &Connection) {
         ))
     })
     .unwrap();
+    db.create_scalar_function("mountgate_short", 2, flags, |context| Ok(context.get_arg(0))).unwrap();
     db.create_scalar_function("mountgate_truncate", 2, flags, |context| {
         let text: Option<String> = context.get(0)?;
         Ok(text.map(|text| format!("{}-01-01", text.get(..4).unwrap_or_default())))
@@ -198,6 +199,7 @@ const ALIKE: &[&str] = &[
     r#"SELECT id FROM emp WHERE name = "bob" OR email LIKE "%cid%" ORDER BY id"#,
     r#"SELECT "salary", ("salami"), "a""b" FROM emp WHERE "salary" <> "dept" ORDER BY "salary""#,
     r#"SELECT * FROM (SELECT "salary", "a""b", "x" || 1 FROM emp)"#,
+    "SELECT replace(name, upper('b'), name), instr(email, name), trim(name, id), instr(data, x'5b') FROM emp",
     r#"SELECT "one" UNION SELECT "two" ORDER BY 1"#,
     r#"SELECT "salary" AS s, count(*) FROM emp GROUP BY "salary", s HAVING "s" = "salary""#,
     r#"WITH c AS (SELECT "tenant" FROM emp) SELECT DISTINCT * FROM c"#,
