@@ -23,6 +23,8 @@ mod keys;
 mod lent;
 #[path = "threats/masks.rs"]
 mod masks;
+#[path = "threats/paths.rs"]
+mod paths;
 #[path = "threats/policies.rs"]
 mod policies;
 #[path = "threats/world.rs"]

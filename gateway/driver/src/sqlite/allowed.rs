@@ -73,6 +73,7 @@ const FUNCTIONS: &[&str] = &[
     "mountgate_hash",
     "mountgate_partial",
     "mountgate_round",
+    "mountgate_short",
     "mountgate_truncate",
     "nth_value",
     "ntile",

@@ -134,12 +134,8 @@ async fn what_is_looked_for_is_short() {
     let (_folder, path) = fixture("CREATE TABLE t (x)");
     let store = open(&path, 1).await;
     for x in ["'abc'", "x'00ff'", "1", "1.5", "NULL", "''"] {
-        let rows = all(
-            &store,
-            &format!("SELECT mountgate_short({x}, 3) IS {x}, typeof(mountgate_short({x}, 3)) = typeof({x})"),
-            &[],
-        );
-        assert_eq!(rows.await.unwrap(), [[Value::Integer(1), Value::Integer(1)]], "{x}");
+        let sql = format!("SELECT mountgate_short({x}, 3) IS {x}, typeof(mountgate_short({x}, 3)) = typeof({x})");
+        assert_eq!(all(&store, &sql, &[]).await.unwrap(), [[Value::Integer(1), Value::Integer(1)]], "{x}");
     }
     // Unbounded, this takes longer than anyone waits: 24 seconds for a tenth of it, and SQLite can't be stopped within.
     let trim = "SELECT length(trim(printf('%1000000s', ''), mountgate_short(printf('%500000s', '') || 'x', 64)))";

@@ -388,8 +388,18 @@ pub(super) static TABLES: &[(&str, &[&str])] = &[
 ];
 
 /// What is looked for, for each place of what it is looked for in.
-pub(super) static SHORT: &[(&str, usize, usize)] =
-    &[("btrim", 1, 64), ("ltrim", 1, 64), ("rtrim", 1, 64), ("translate", 1, 1000)];
+pub(super) static SHORT: &[(&str, usize, usize)] = &[
+    ("btrim", 1, 64),
+    ("ltrim", 1, 64),
+    ("position", 1, 1000),
+    ("replace", 1, 1000),
+    ("rtrim", 1, 64),
+    ("split_part", 1, 1000),
+    ("string_to_array", 1, 1000),
+    ("string_to_table", 1, 1000),
+    ("strpos", 1, 1000),
+    ("translate", 1, 1000),
+];
 
 /// What makes as much as it is told to, and which argument tells.
 pub(super) static COUNTED: &[(&str, usize)] = &[("lpad", 1), ("repeat", 1), ("rpad", 1)];

@@ -62,7 +62,7 @@ impl<'a> Resolver<'a> {
         let mut call = Expr::coalesce(args);
         if let Expr::Call(call) = &mut call {
             call.name = function.name;
-            self.check_cost(call)?;
+            self.check_cost(call.name, &call.args, span)?;
         }
         Ok(call)
     }
@@ -240,7 +240,7 @@ impl<'a> Resolver<'a> {
             ignore_nulls,
             over,
         };
-        self.check_cost(&call)?;
+        self.check_cost(call.name, &call.args, span)?;
         Ok(Expr::Call(Box::new(call)))
     }
 

@@ -1,9 +1,11 @@
 //! What a call may cost that no timeout ends: stores look at the clock between calls, and never within one.
 
+use sqlparser::tokenizer::Span;
+
 use super::{Outcome, Resolver};
 use crate::{
     Dialect, allow, bounds,
-    ir::{Call, Expr},
+    ir::{Expr, ItemKind},
     refuse,
 };
 
@@ -12,41 +14,116 @@ const UNKNOWN: u64 = 256;
 
 impl<'a> Resolver<'a> {
     /// That the call is neither asked to make much, nor to look for much in much.
-    pub(super) fn check_cost(&mut self, call: &Call<'a>) -> Outcome<()> {
-        if let Some((at, limit)) = allow::short_argument(self.dialect, call.name)
-            && let Some(Expr::Text(text)) = call.args.get(at)
-            && text.len() > limit
+    pub(super) fn check_cost(&mut self, name: &str, args: &[Expr<'a>], span: Span) -> Outcome<()> {
+        if let Some((at, limit)) = allow::short_argument(self.dialect, name)
+            && let Some(arg) = args.get(at)
         {
-            return Err(refuse::too_much(&format!("bytes for `{}` to look for", call.name), limit));
+            if matches!(arg, Expr::Text(text) if text.len() > limit) {
+                return Err(refuse::too_much(&format!("bytes for `{}` to look for", name), limit));
+            }
+            // SQLite's driver measures what is computed. PostgreSQL has nothing that could.
+            if self.dialect == Dialect::Postgres && !self.is_short(arg) {
+                return Err(refuse::unsupported(format!("what `{}` looks for, computed so", name), span).hint(
+                    "look for a literal, a parameter or a table's own column, without aggregates or derived tables",
+                ));
+            }
         }
-        if self.dialect == Dialect::Postgres && allow::counted_argument(self.dialect, call.name).is_some() {
-            let made = made(call);
+        if self.dialect == Dialect::Postgres && allow::counted_argument(self.dialect, name).is_some() {
+            let made = made(name, args);
             self.made = self.made.saturating_add(made);
             if self.made > bounds::MADE {
                 return Err(refuse::too_much(
-                    &format!("bytes to make by `{}` and its like", call.name),
+                    &format!("bytes to make by `{}` and its like", name),
                     bounds::MADE as usize,
                 ));
             }
         }
         Ok(())
     }
+
+    /// Whether the agent could not have made the value long: a column of a derived table may hold anything.
+    fn is_short(&self, expr: &Expr<'a>) -> bool {
+        match expr {
+            Expr::Column { item, column: _ } => {
+                let item = self.items.get(*item as usize).map(|item| &item.kind);
+                matches!(item, Some(ItemKind::Relation { .. }))
+            }
+            Expr::Call(call) => {
+                NO_LONGER.contains(&call.name) && call.over.is_none() && call.args.iter().all(|arg| self.is_short(arg))
+            }
+            Expr::Chain { .. } | Expr::Cast { .. } | Expr::Case { .. } | Expr::Collate { .. } => {
+                let mut all = true;
+                expr.children(&mut |child| all &= self.is_short(child));
+                all
+            }
+            Expr::Text(_)
+            | Expr::Number(_)
+            | Expr::Null
+            | Expr::Boolean(_)
+            | Expr::Parameter(_)
+            | Expr::Prefix { .. }
+            | Expr::Postfix { .. }
+            | Expr::In { .. }
+            | Expr::InQuery { .. }
+            | Expr::Between { .. }
+            | Expr::Like { .. }
+            | Expr::Any { .. }
+            | Expr::Exists(_)
+            | Expr::Interval(..)
+            | Expr::Extract { .. }
+            | Expr::AtTimeZone { .. } => true,
+            Expr::Blob(_)
+            | Expr::Scalar(_)
+            | Expr::ArrayQuery(_)
+            | Expr::Array(_)
+            | Expr::Subscript { .. }
+            | Expr::Row(_) => false,
+        }
+    }
 }
 
+/// Functions whose result is about as short as what they are given.
+const NO_LONGER: [&str; 22] = [
+    "btrim",
+    "chr",
+    "coalesce",
+    "concat",
+    "concat_ws",
+    "greatest",
+    "initcap",
+    "least",
+    "left",
+    "lower",
+    "ltrim",
+    "md5",
+    "nullif",
+    "reverse",
+    "right",
+    "rtrim",
+    "split_part",
+    "substr",
+    "substring",
+    "to_char",
+    "trim",
+    "upper",
+];
+
 /// Bytes that the call makes, as far as its text tells.
-fn made(call: &Call<'_>) -> u64 {
-    let count = call.args.get(1).map_or(0, count);
-    match call.name {
-        "repeat" => call.args.first().map_or(UNKNOWN, length).saturating_mul(count),
+fn made(name: &str, args: &[Expr<'_>]) -> u64 {
+    let count = args.get(1).map_or(0, count);
+    match name {
+        "repeat" => args.first().map_or(UNKNOWN, length).saturating_mul(count),
         // Padding is to a length, whatever is padded.
-        _padded => count.saturating_add(call.args.first().map_or(UNKNOWN, length)),
+        _padded => count.saturating_add(args.first().map_or(UNKNOWN, length)),
     }
 }
 
 fn length(expr: &Expr<'_>) -> u64 {
     match expr {
         Expr::Text(text) => text.len() as u64,
-        Expr::Call(call) if allow::counted_argument(Dialect::Postgres, call.name).is_some() => made(call),
+        Expr::Call(call) if allow::counted_argument(Dialect::Postgres, call.name).is_some() => {
+            made(call.name, &call.args)
+        }
         other => {
             let mut sum = 0_u64;
             let mut any = false;

@@ -472,6 +472,7 @@ impl<'a> Resolver<'a> {
             .into_iter()
             .map(|arg| self.with_use(Use::Joined, |this| this.expr(arg)))
             .collect::<Outcome<Vec<_>>>()?;
+        self.check_cost(function.name, &args, span)?;
         // A function in FROM may raise on its argument, whatever that is, and runs wherever the planner puts it.
         if !args.iter().all(crate::leak::constant) {
             self.leaky = true;

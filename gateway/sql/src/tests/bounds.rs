@@ -181,6 +181,20 @@ fn what_no_timeout_ends_is_bounded() {
     ] {
         assert_eq!(refused(dialect, &sql), Code::ResourceLimit, "{sql}");
     }
+    for sql in [
+        "SELECT strpos(repeat('a', 200000), 'b' || repeat('a', 100000))",
+        "WITH x AS MATERIALIZED (SELECT repeat('a', 200000) AS s) SELECT btrim(name, s) FROM emp, x",
+        "SELECT translate(name, (SELECT string_agg(name, '') FROM emp), '') FROM emp",
+        "SELECT replace(name, string_agg(email, ''), '') FROM emp GROUP BY name",
+        "SELECT position(array_to_string(ARRAY[name], 'x') IN email) FROM emp",
+    ] {
+        assert_eq!(refused(Postgres, sql), Code::Unsupported, "{sql}");
+    }
+    for sql in
+        ["SELECT strpos(name, $1), replace(name, lower(email), 'x'), split_part(name, ' ' || id::text, 1) FROM emp"]
+    {
+        printed(Postgres, sql);
+    }
     for (dialect, sql, wanted) in [
         (Postgres, "SELECT repeat('#', 20)", "repeat\"('#', 20)"),
         (Postgres, "SELECT repeat('#', -1)", "repeat\"('#', (- 1))"),
