@@ -203,7 +203,8 @@ fn infix(parser: &mut Parser<'_>, left: &ast::Expr) -> Result<Option<ast::Expr>,
     }
     // The operand is read whole: `x IS NULL + 1` is `x IS (NULL + 1)` to SQLite.
     let right = parser.parse_subexpr(EQUALITY)?;
-    let truth = match &right {
+    // Parentheses change nothing: `x IS (TRUE)` is `x IS TRUE`.
+    let truth = match crate::resolve::strip(&right) {
         ast::Expr::Value(ast::ValueWithSpan { value: ast::Value::Null, span: _ }) => None,
         ast::Expr::Value(ast::ValueWithSpan { value: ast::Value::Boolean(truth), span: _ }) => Some(*truth),
         // Every other operand is a value, whatever its kind.

@@ -32,6 +32,8 @@ use crate::{
     view::{Rel, View},
 };
 
+pub(crate) use query::strip;
+
 type Outcome<T> = Result<T, Refusal>;
 
 /// Resolves a query. The touch is gathered where `gather` is set.

@@ -487,7 +487,7 @@ pub(super) fn dedup(sources: &mut Vec<Source>) {
 }
 
 /// The expression without the parentheses around it.
-pub(super) fn strip(mut expr: &ast::Expr) -> &ast::Expr {
+pub(crate) fn strip(mut expr: &ast::Expr) -> &ast::Expr {
     while let ast::Expr::Nested(inner) = expr {
         expr = inner;
     }
