@@ -27,7 +27,7 @@ const TABLES: [&str; 24] = [
     "t1",
     "t2",
     "s1",
-    "c1",
+    "c_1",
     "w1",
     "f0",
     "Group By",

@@ -41,8 +41,13 @@ impl Sqlite {
             fill(world, which, plain, &folder.join(name))?;
         }
         let store = async |name: &str| {
-            let config =
-                SqliteConfig { threads: 1, statements: 2, mmap_bytes: 0, ..SqliteConfig::new(folder.join(name)) };
+            let config = SqliteConfig {
+                threads: 1,
+                statements: 2,
+                mmap_bytes: 0,
+                walled: world.walled,
+                ..SqliteConfig::new(folder.join(name))
+            };
             Store::open(StoreConfig::Sqlite(config)).await
         };
         let (one, other) = (store("one").await?, store("other").await?);
