@@ -78,6 +78,18 @@ impl<'a> Printer<'_, 'a> {
                 self.expr(expr)?;
                 self.push(")");
             }
+            Expr::Postfix { op, expr } if self.dialect == Dialect::Sqlite && op.ends_with("E") => {
+                // SQLite reads the words TRUE and FALSE as names where something in view is called so.
+                let (before, after) = match *op {
+                    "IS TRUE" => ("(CASE WHEN ", " THEN 1 ELSE 0 END)"),
+                    "IS NOT TRUE" => ("(CASE WHEN ", " THEN 0 ELSE 1 END)"),
+                    "IS FALSE" => ("(CASE WHEN NOT ", " THEN 1 ELSE 0 END)"),
+                    _is_not_false => ("(CASE WHEN NOT ", " THEN 0 ELSE 1 END)"),
+                };
+                self.push(before);
+                self.expr(expr)?;
+                self.push(after);
+            }
             Expr::Postfix { op, expr } => {
                 self.push("(");
                 self.expr(expr)?;

@@ -417,7 +417,7 @@ fn sqlites_operators_have_sqlites_precedence() {
         ("SELECT id IS NULL + 1 FROM dept", r#"("t1"."id" IS NOT DISTINCT FROM (NULL + 1))"#),
         ("SELECT id IS NOT NULL = 0 FROM dept", r#"(("t1"."id" IS NOT NULL) = 0)"#),
         ("SELECT id IS NOT DISTINCT FROM NULL FROM dept", r#"("t1"."id" IS NULL)"#),
-        ("SELECT id IS DISTINCT FROM TRUE FROM dept", r#"("t1"."id" IS NOT TRUE)"#),
+        ("SELECT id IS DISTINCT FROM TRUE FROM dept", r#"(CASE WHEN "t1"."id" THEN 0 ELSE 1 END)"#),
         ("SELECT id IS ?1 FROM dept", r#"("t1"."id" IS NOT DISTINCT FROM ?1)"#),
         ("SELECT NOT id ISNULL FROM dept", r#"(NOT ("t1"."id" IS NULL))"#),
         ("SELECT 1 = id NOTNULL FROM dept", r#"((1 = "t1"."id") IS NOT NULL)"#),

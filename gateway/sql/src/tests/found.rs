@@ -125,3 +125,21 @@ fn a_functions_alias_is_the_last_thing_that_a_name_means() {
     let sql = "SELECT (SELECT min(n) FROM generate_series(1, 4) AS id(n) WHERE id > 2) FROM dept";
     assert!(printed(Postgres, sql).contains("\"t1\".\"id\" > 2"));
 }
+
+#[test]
+fn no_truth_of_sqlites_is_printed_by_its_word() {
+    // Beside an output called TRUE, SQLite reads the word as that output.
+    for (sql, how) in [
+        ("SELECT id IS TRUE FROM emp", "(CASE WHEN \"t1\".\"id\" THEN 1 ELSE 0 END)"),
+        ("SELECT id IS NOT TRUE FROM emp", "(CASE WHEN \"t1\".\"id\" THEN 0 ELSE 1 END)"),
+        ("SELECT id IS FALSE FROM emp", "(CASE WHEN NOT \"t1\".\"id\" THEN 1 ELSE 0 END)"),
+        ("SELECT id IS NOT FALSE FROM emp", "(CASE WHEN NOT \"t1\".\"id\" THEN 0 ELSE 1 END)"),
+        // These ask for the truth too, and not whether it is 1.
+        ("SELECT id IS (TRUE) FROM emp", "(CASE WHEN \"t1\".\"id\" THEN 1 ELSE 0 END)"),
+        ("SELECT id IS NOT DISTINCT FROM FALSE FROM emp", "(CASE WHEN NOT \"t1\".\"id\" THEN 1 ELSE 0 END)"),
+        ("SELECT id IS DISTINCT FROM TRUE FROM emp", "(CASE WHEN \"t1\".\"id\" THEN 0 ELSE 1 END)"),
+    ] {
+        let printed = printed(Sqlite, sql);
+        assert!(printed.starts_with(&format!("SELECT {how} AS ")), "{sql}: {printed}");
+    }
+}
