@@ -212,6 +212,23 @@ async fn every_function_that_the_rewriter_knows_passes_the_wall() {
 }
 
 /// A claim that is missing is refused before the wall would show nothing.
+/// The wall must tell a CTE from a table of that name; a hidden one would otherwise show by failing every CTE.
+#[tokio::test]
+async fn a_hidden_table_does_not_get_in_the_way_of_ctes() -> anyhow::Result<()> {
+    let named = format!("{SHOP}CREATE TABLE c1 (x); CREATE TABLE f1 (x); CREATE TABLE t1 (x); CREATE TABLE s1 (x);");
+    let mount = "name = \"test\"\nbackend = \"shop\"\nagents = [\"desk\"]\npolicy = \"ceiling\"\n\n[tables.customers]\ncolumns = [\"name\"]\n";
+    let fixture = Fixture::with(&named, mount, "").await?;
+    let token = fixture.agent("desk")?;
+    for sql in [
+        "WITH c1 AS (SELECT name FROM customers) SELECT count(*) FROM c1",
+        "WITH RECURSIVE t1(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM t1 WHERE x < 3) SELECT count(*) FROM t1",
+    ] {
+        let answer = fixture.ask(&token, sql, &[]).await.map_err(|refusal| anyhow::anyhow!("{sql}: {refusal:?}"))?;
+        assert_eq!(answer.rows, [[Value::Integer(3)]], "{sql}");
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_claim_that_only_the_wall_needs_is_missed() -> anyhow::Result<()> {
     let mount = mount("", "filter = \"hidden = claim.who\"");

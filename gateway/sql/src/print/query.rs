@@ -28,7 +28,7 @@ impl<'a> Printer<'_, 'a> {
         if !ctes.is_empty() {
             self.push(if *recursive { "WITH RECURSIVE " } else { "WITH " });
             self.separated(ctes, |this, cte| {
-                this.numbered("c", cte.id as usize);
+                this.cte(cte.id);
                 this.push("(");
                 for at in 0..cte.width {
                     this.push(if at > 0 { ", " } else { "" });
@@ -74,6 +74,16 @@ impl<'a> Printer<'_, 'a> {
             self.expr(offset)?;
         }
         Ok(())
+    }
+
+    /// The name of a CTE. Where a table of the file is called so, hidden or not, SQLite's wall can't tell the two apart
+    /// and fails the statement: so the name is one that no table has.
+    fn cte(&mut self, id: u32) {
+        let prefix = match self.dialect {
+            Dialect::Sqlite => "mountgate_cte",
+            Dialect::Postgres => "c",
+        };
+        self.numbered(prefix, id as usize);
     }
 
     fn body(&mut self, body: &Body<'a>, names: Names, first: bool) -> Printed {
@@ -260,7 +270,7 @@ impl<'a> Printer<'_, 'a> {
                 *item
             }
             From::Cte { item, cte } => {
-                self.numbered("c", *cte as usize);
+                self.cte(*cte);
                 *item
             }
             From::Derived { item, lateral, query } => {
