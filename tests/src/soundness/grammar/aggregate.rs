@@ -126,9 +126,9 @@ impl Generator<'_> {
     pub(super) fn window_call(&mut self, kind: Kind, items: &[Item], windows: &mut Vec<Tree>) -> Option<Tree> {
         let total = self.total(items);
         let mut partition = seq([]);
-        if self.rng.chance(40) {
+        if self.rng.chance(40) || self.wants_subquery_in("subquery in window") {
             let before = std::mem::replace(&mut self.place, "subquery in window");
-            let key = if self.theme == "subquery in window" && self.budget > 0 && !self.tags.contains(self.theme) {
+            let key = if self.wants_subquery_in("subquery in window") {
                 self.scalar(Kind::Int, 1)
             } else {
                 self.expr(Kind::Int, 1)

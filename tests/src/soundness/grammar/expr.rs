@@ -146,7 +146,7 @@ impl Generator<'_> {
         if kind == Kind::Bool {
             return self.condition(depth);
         }
-        if self.uses("case", 8) {
+        if self.uses("case", if self.wants_subquery_in("subquery in case") { 85 } else { 8 }) {
             return self.case(kind, depth);
         }
         if self.subquery_wanted(7) {
@@ -195,7 +195,12 @@ impl Generator<'_> {
             }
         } else {
             for _ in 0..1 + self.rng.below(2) {
-                let (when, then) = (self.expr(Kind::Bool, depth - 1), self.expr(kind, depth - 1));
+                let when = self.expr(Kind::Bool, depth - 1);
+                let then = if self.wants_subquery_in("subquery in case") {
+                    self.scalar(kind, depth)
+                } else {
+                    self.expr(kind, depth - 1)
+                };
                 parts.push(seq([text(" WHEN "), when, text(" THEN "), then]));
             }
         }

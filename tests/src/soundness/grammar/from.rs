@@ -28,14 +28,19 @@ impl Generator<'_> {
             "lateral",
         ];
         let themed = joins.contains(&self.theme) && !self.tags.contains(self.theme);
+        let conditioned = self.wants_subquery_in("subquery in on");
         let count = match self.rng.below(10) {
-            _ if themed => 1,
+            _ if themed || conditioned => 1,
             0..5 => 0,
             5..9 => 1,
             _ => 2,
         };
         for _ in 0..count {
-            let join = if themed && self.rng.chance(90) { self.theme } else { *self.rng.pick(&joins) };
+            let join = match () {
+                () if conditioned => *self.rng.pick(&["join inner", "join left"]),
+                () if themed && self.rng.chance(90) => self.theme,
+                () => *self.rng.pick(&joins),
+            };
             if let Some(tree) = self.join(join, depth, &mut items, &mut group) {
                 self.mark(join);
                 parts.push(opt(tree));
@@ -118,7 +123,10 @@ impl Generator<'_> {
                 }
             }
         }
-        let tree = if pairs.is_empty() {
+        let tree = if !plain && self.wants_subquery_in("subquery in on") {
+            let (left, right) = (self.expr(Kind::Int, 0), self.scalar(Kind::Int, 1));
+            seq([left, text(" <= "), right])
+        } else if pairs.is_empty() {
             if plain { text("1 = 1") } else { self.conditions(0) }
         } else {
             let ((i, l), (j, r)) = *self.rng.pick(&pairs);
@@ -127,7 +135,7 @@ impl Generator<'_> {
                 format!("{}.{}", self.ident(&alias), self.ident(&name))
             };
             let equality = format!("{} = {}", written(i, l), written(j, r));
-            if !plain && (self.rng.chance(25) || self.theme == "subquery in on") {
+            if !plain && self.rng.chance(25) {
                 let more = self.conditions(0);
                 seq([text(equality), opt(wrap(" AND (", more, ")"))])
             } else {

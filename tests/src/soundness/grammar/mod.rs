@@ -197,10 +197,19 @@ impl<'w> Generator<'w> {
     /// A statement about the world.
     pub fn statement(world: &'w World, rng: &'w mut Rng) -> Statement {
         let sqlite = world.dialect == Dialect::Sqlite;
+        // What needs a join, an aggregate or a window around it fails to find its place more often than not.
+        let weight = |name: &str| match name {
+            "subquery in on"
+            | "subquery in case"
+            | "subquery in filter"
+            | "subquery in order by"
+            | "subquery in window" => 3,
+            _ => 1,
+        };
         let themes: Vec<&str> = CONSTRUCTS
             .iter()
             .filter(|(_, lite, post)| if sqlite { *lite } else { *post })
-            .map(|(name, ..)| *name)
+            .flat_map(|(name, ..)| std::iter::repeat_n(*name, weight(name)))
             .collect();
         let theme = rng.pick(&themes);
         let mut this = Self {
@@ -236,6 +245,11 @@ impl<'w> Generator<'w> {
     fn wants(&mut self, construct: &'static str, percent: u64) -> bool {
         let percent = if self.theme == construct && !self.tags.contains(construct) { 85 } else { percent };
         self.rng.chance(percent)
+    }
+
+    /// Whether the statement's theme is a subquery in that place, and none stands there yet.
+    fn wants_subquery_in(&self, place: &str) -> bool {
+        self.theme == place && self.budget > 0 && !self.tags.contains(place)
     }
 
     fn mark(&mut self, construct: &'static str) {
