@@ -10,7 +10,7 @@ use std::{
 };
 
 use mountgate_backend::Backend;
-use mountgate_core::{BackendName, Ceiling, MountName, PolicyName, RelationName};
+use mountgate_core::{BackendName, Ceiling, MountName, PolicyName, RelationName, RequestMount};
 use mountgate_driver::{PostgresConfig, SqliteConfig, Store, StoreConfig, StoreError};
 use mountgate_mediate::{Assigned, Generation, Mount, MountSpec};
 use mountgate_policy::{AdmissionError, HostConfig, Plugin};
@@ -77,7 +77,11 @@ impl Composer {
                 }
                 Err(problems) => Err(problems),
             };
-            let policies = assign(declared, &plugins).await;
+            // Policies are configured for the ceiling: without one there is nothing to say of their settings.
+            let policies = match &behind {
+                Ok((_, ceiling)) => assign(declared, ceiling, &plugins).await,
+                Err(_) => Err(vec![]),
+            };
             match (behind, policies) {
                 (Ok((backend, ceiling)), Ok((policy, per_agent))) => mounts.push(Mount::new(MountSpec {
                     name: declared.name.clone(),
@@ -269,13 +273,15 @@ type PerAgent = BTreeMap<mountgate_core::AgentName, Assigned>;
 /// The policies of a mount, prepared with their settings.
 async fn assign(
     declared: &MountConfig,
+    ceiling: &Ceiling,
     plugins: &BTreeMap<PolicyName, Arc<Plugin>>,
 ) -> Result<(Assigned, PerAgent), Vec<Problem>> {
     let mut problems = Vec::new();
-    let policy = configure(declared, &declared.policy, plugins, &mut problems).await;
+    let mount = Arc::new(RequestMount::of(declared.name.clone(), ceiling));
+    let policy = configure(declared, &declared.policy, &mount, plugins, &mut problems).await;
     let mut per_agent = BTreeMap::new();
     for (agent, choice) in &declared.per_agent {
-        if let Some(assigned) = configure(declared, choice, plugins, &mut problems).await {
+        if let Some(assigned) = configure(declared, choice, &mount, plugins, &mut problems).await {
             per_agent.insert(agent.clone(), assigned);
         }
     }
@@ -288,12 +294,13 @@ async fn assign(
 async fn configure(
     declared: &MountConfig,
     choice: &PolicyChoice,
+    mount: &Arc<RequestMount>,
     plugins: &BTreeMap<PolicyName, Arc<Plugin>>,
     problems: &mut Vec<Problem>,
 ) -> Option<Assigned> {
     // One that was not admitted is told already.
     let plugin = plugins.get(&choice.name)?;
-    match policies::configure(plugin, &choice.settings).await {
+    match policies::configure(plugin, &choice.settings, mount).await {
         Ok(policy) => Some(Assigned { name: choice.name.clone(), policy }),
         Err(why) => {
             let mut place = choice.place.clone();

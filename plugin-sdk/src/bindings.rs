@@ -1,7 +1,7 @@
-//! The contract, generated from `wit/policy.wit`.
+//! The contract, generated from `wit/v0.2`.
 
 wit_bindgen::generate!({
-    path: "../wit",
+    path: "../wit/v0.2",
     world: "policy",
     pub_export_macro: true,
     export_macro_name: "export_component",

@@ -32,23 +32,27 @@
 //!             .settings_schema(r#"{"type":"object","required":["may_see_email"]}"#)
 //!     }
 //!
-//!     fn configure(settings: Settings) -> Result<Prepared, String> {
+//!     fn configure(settings: Settings, mount: &Mount) -> Result<Prepared, String> {
+//!         for relation in &mount.relations {
+//!             if !relation.may_filter_by("customer_id") {
+//!                 return Err(format!("`{}` has no `customer_id` to tell customers apart by", relation.name));
+//!             }
+//!         }
 //!         Ok(Prepared { may_see_email: settings.may_see_email })
 //!     }
 //!
-//!     fn decide(prepared: &Prepared, request: Request) -> Result<Verdict, String> {
+//!     fn decide(prepared: &Prepared, request: &Request<'_>) -> Result<Verdict, String> {
 //!         let role = match request.claim_text("role") {
 //!             Ok(role) => role,
 //!             Err(error) => return Ok(Verdict::deny("no_role", error.to_string())),
 //!         };
 //!         let mut grants = Vec::new();
-//!         for relation in &request.ceiling {
-//!             let mut grant = RelationGrant::from_ceiling(relation)
-//!                 .filter(col("customer_id").eq(claim("customer_id")));
-//!             if grant.has_column("email") && !prepared.may_see_email.iter().any(|other| other == role) {
-//!                 grant = grant.mask("email", Mask::Hash)?;
+//!         for touched in request.relations() {
+//!             let mut narrowed = touched.narrowed()?.filter(col("customer_id").eq(claim("customer_id")));
+//!             if narrowed.has_column("email") && !prepared.may_see_email.iter().any(|other| other == role) {
+//!                 narrowed = narrowed.mask("email", Mask::Hash)?;
 //!             }
-//!             grants.push(grant);
+//!             grants.push(touched.grant(narrowed));
 //!         }
 //!         Ok(Verdict::allow(grants).limits(Limits::none().max_rows(100)).valid_for_ms(30_000).into())
 //!     }
@@ -57,29 +61,29 @@
 //! export_policy!(Support);
 //!
 //! // The same code runs natively in tests.
-//! use mountgate_plugin_sdk::testing::{self, RequestBuilder};
-//! let policy = testing::configure::<Support>(r#"{"may_see_email": ["senior"]}"#).unwrap();
-//! let request = RequestBuilder::new("support-bot", "support")
-//!     .claim("role", "junior")
-//!     .claim("customer_id", 42)
-//!     .relation("customers", &[("customer_id", "integer"), ("email", "text")])
+//! use mountgate_plugin_sdk::testing::{self, MountBuilder};
+//! let mount = MountBuilder::new("support")
+//!     .relation("customers", &[("customer_id", Scalar::Integer), ("email", Scalar::Text)])
 //!     .build();
-//! let verdict = policy.decide(request).unwrap();
-//! let customers = verdict.granted("customers").unwrap();
+//! let policy = testing::configure::<Support>(r#"{"may_see_email": ["senior"]}"#, &mount).unwrap();
+//! let request = policy.request("support-bot").claim("role", "junior").claim("customer_id", 42).touch("customers");
+//! let answer = policy.decide(request).unwrap();
+//! let customers = answer.granted("customers").unwrap();
 //! assert_eq!(customers.masks_of("email"), Some(&[Mask::Hash][..]));
 //! ```
 //!
-//! Settings are checked and prepared once per mount in [`Policy::configure`]; what it returns comes back with every
-//! request, so a decision never parses settings. Where they are large, keep the parts that a request picks from in a
-//! [`prepared::Indexed`], which decodes only the entry asked for.
+//! Settings are checked against the mount's ceiling and prepared once per mount in [`Policy::configure`]; what it
+//! returns comes back with every request, so a decision never parses settings. Where they are large, keep the parts that
+//! a request picks from in what [`types::Mount::prepare`] makes: a decision decodes only the relations that it touches.
 
 #[cfg(target_arch = "wasm32")]
 mod arena;
-#[expect(missing_docs, reason = "generated from wit/policy.wit")]
+#[expect(missing_docs, reason = "generated from wit/v0.2")]
 pub mod bindings;
+pub mod ceiling;
 pub mod expr;
-pub mod grant;
 pub mod limits;
+pub mod narrowed;
 pub mod policy;
 pub mod prepared;
 pub mod request;
@@ -98,13 +102,16 @@ pub mod types {
 /// What a policy usually needs.
 pub mod prelude {
     pub use crate::{
-        Policy, export_policy,
+        Policy,
+        ceiling::{Request, Touched},
+        export_policy,
         expr::{Expr, Term, all, always, any, claim, col, lit, not},
-        prepared::Indexed,
+        narrowed::{Granted, Narrowed},
+        prepared::{Indexed, Listed},
         request::ClaimError,
         types::{
             CeilingColumn, CeilingRelation, ClaimValue, ColumnGrant, DatePart, Grant, Input, Limits, Manifest, Mask,
-            Partial, Rate, RelationGrant, Request, Value, Verb, Verdict,
+            Mount, Partial, Rate, RelationGrant, Scalar, Value, Verb, Verdict,
         },
         verdict::{Allow, Hold},
     };

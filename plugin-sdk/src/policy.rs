@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
-    prepared,
-    types::{Input, Manifest, Request, Verdict},
+    ceiling::Request,
+    prepared::{self, Listed},
+    types::{self, CeilingRelation, Input, Manifest, Mount, Verdict},
 };
 
 /// A policy.
@@ -16,24 +17,28 @@ pub trait Policy {
     /// error and not silence.
     type Settings: DeserializeOwned;
     /// What `configure` makes of them, handed to every decision. Its encoding is compact and decoded per decision:
-    /// put large tables in a [`prepared::Indexed`],
-    /// which borrows its bytes. Types that own everything are written `type Prepared<'a> = Prepared;`.
+    /// put large tables in a [`prepared::Listed`] (by relation) or a [`prepared::Indexed`] (by name), which borrow their
+    /// bytes. Types that own everything are written `type Prepared<'a> = Prepared;`.
     type Prepared<'a>: Serialize + Deserialize<'a>;
+
+    /// Whether decisions look at the ceiling ([`Touched::ceiling`](crate::ceiling::Touched::ceiling) and what builds on
+    /// it). One whose grants are all prepared in `configure` saves the copy.
+    const KEEPS_CEILING: bool = true;
 
     /// Says what the policy is. Called once, when the gateway admits the component.
     fn describe() -> Manifest;
 
-    /// Checks and prepares a mount's settings. Called once per mount and generation.
+    /// Checks and prepares a mount's settings against its ceiling. Called once per mount and generation.
     ///
     /// # Errors
     /// What is wrong, naming the key. The mount is then not loaded.
-    fn configure(settings: Self::Settings) -> Result<Self::Prepared<'static>, String>;
+    fn configure(settings: Self::Settings, mount: &Mount) -> Result<Self::Prepared<'static>, String>;
 
-    /// Decides a request. It owns the request, so a grant can be made of the ceiling's own parts.
+    /// Decides a request.
     ///
     /// # Errors
     /// A text for the operator's log. The request is denied.
-    fn decide(prepared: &Self::Prepared<'_>, request: Request) -> Result<Verdict, String>;
+    fn decide(prepared: &Self::Prepared<'_>, request: &Request<'_>) -> Result<Verdict, String>;
 }
 
 impl Manifest {
@@ -66,21 +71,24 @@ impl Manifest {
 ///
 /// # Errors
 /// As [`Policy::configure`], and where the settings are not of the policy's shape.
-pub fn configure<P: Policy>(settings: &str) -> Result<Vec<u8>, String> {
+pub fn configure<P: Policy>(settings: &str, mount: &Mount) -> Result<Vec<u8>, String> {
     // serde also reads a struct from a list, by position: no operator means that.
     if !settings.trim_start().starts_with('{') {
         return Err("settings: write keys and values".into());
     }
     let settings = serde_json::from_str(settings).map_err(|error| format!("settings: {error}"))?;
-    prepared::encode(&P::configure(settings)?)
+    let prepared = P::configure(settings, mount)?;
+    let ceiling = if P::KEEPS_CEILING { Some(mount.prepare(|relation| Ok(Some(relation.clone())))?) } else { None };
+    prepared::encode(&(ceiling, prepared))
 }
 
 /// What the component's `decide` does.
 ///
 /// # Errors
 /// As [`Policy::decide`], and where the bytes are not those of `configure`.
-pub fn decide<P: Policy>(prepared: &[u8], request: Request) -> Result<Verdict, String> {
-    P::decide(&prepared::decode(prepared)?, request)
+pub fn decide<P: Policy>(prepared: &[u8], request: types::Request) -> Result<Verdict, String> {
+    let (ceiling, prepared): (Option<Listed<'_, CeilingRelation>>, P::Prepared<'_>) = prepared::decode(prepared)?;
+    P::decide(&prepared, &Request::new(request, ceiling))
 }
 
 /// Exports a [`Policy`] as the component's. Once per crate; outside Wasm it checks the type and exports nothing.
@@ -95,8 +103,8 @@ macro_rules! export_policy {
                     <$policy as $crate::Policy>::describe()
                 }
 
-                fn configure(settings: String) -> Result<Vec<u8>, String> {
-                    $crate::policy::configure::<$policy>(&settings)
+                fn configure(settings: String, mount: $crate::types::Mount) -> Result<Vec<u8>, String> {
+                    $crate::policy::configure::<$policy>(&settings, &mount)
                 }
 
                 fn decide(

@@ -144,6 +144,71 @@ impl<V: Serialize + DeserializeOwned> Indexed<'_, V> {
     }
 }
 
+/// Something for each relation of the mount, or for some of them, by place; a decision decodes only what it asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(bound = "")]
+pub struct Listed<'a, V> {
+    // Where each entry ends (u32 LE each), then the entries, one after another. An empty one is absent: every value's
+    // encoding is kept behind one byte more.
+    #[serde(borrow)]
+    ends: Blob<'a>,
+    #[serde(borrow)]
+    body: Blob<'a>,
+    #[serde(skip)]
+    of: PhantomData<fn() -> V>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Blob<'a>(#[serde(with = "blob", borrow)] Cow<'a, [u8]>);
+
+impl<V> Default for Listed<'_, V> {
+    fn default() -> Self {
+        Self { ends: Blob::default(), body: Blob::default(), of: PhantomData }
+    }
+}
+
+impl<V: Serialize + DeserializeOwned> Listed<'_, V> {
+    /// Makes the list.
+    ///
+    /// # Errors
+    /// Where a value can't be encoded, or the whole is larger than 4 GiB.
+    pub fn new(entries: impl IntoIterator<Item = Option<V>>) -> Result<Self, String> {
+        let (mut ends, mut body) = (Vec::new(), Vec::new());
+        for entry in entries {
+            if let Some(value) = entry {
+                body.push(1);
+                body.extend(encode(&value)?);
+            }
+            ends.extend(small(body.len())?.to_le_bytes());
+        }
+        Ok(Self { ends: Blob(Cow::Owned(ends)), body: Blob(Cow::Owned(body)), of: PhantomData })
+    }
+
+    /// The entry at that place, where there is one.
+    ///
+    /// # Errors
+    /// Where the bytes are damaged.
+    pub fn get(&self, place: u32) -> Result<Option<V>, String> {
+        let damaged = || "the prepared settings can't be decoded".to_owned();
+        let Ok(place) = usize::try_from(place) else { return Ok(None) };
+        let Some(end) = self.end(place) else { return Ok(None) };
+        let start = match place.checked_sub(1) {
+            Some(before) => self.end(before).ok_or_else(damaged)?,
+            None => 0,
+        };
+        match self.body.0.get(start..end).ok_or_else(damaged)? {
+            [] => Ok(None),
+            [_, value @ ..] => decode(value).map(Some),
+        }
+    }
+
+    fn end(&self, place: usize) -> Option<usize> {
+        let at = place.checked_mul(4)?;
+        let bytes: [u8; 4] = self.ends.0.get(at..at.checked_add(4)?)?.try_into().ok()?;
+        usize::try_from(u32::from_le_bytes(bytes)).ok()
+    }
+}
+
 fn small(size: usize) -> Result<u32, String> {
     u32::try_from(size).map_err(|_| "the settings are too large".to_owned())
 }

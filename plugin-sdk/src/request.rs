@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::types::{CeilingRelation, ClaimValue, Request};
+use crate::types::{ClaimValue, Request};
 
 /// Why a claim can't be had.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,10 +106,5 @@ impl Request {
             ClaimValue::Integer(integer) => Some(std::slice::from_ref(integer)),
             _ => None,
         })
-    }
-
-    /// The ceiling of a touched relation.
-    pub fn relation(&self, name: &str) -> Option<&CeilingRelation> {
-        self.ceiling.iter().find(|relation| relation.name == name)
     }
 }

@@ -1,6 +1,6 @@
 //! Verdicts.
 
-use crate::types::{Allowance, Denial, Grant, Holding, Limits, RelationGrant, Verdict};
+use crate::types::{Allowance, Denial, Grant, Holding, Limits, Verdict};
 
 /// An `allow` under construction; `.into()` makes it a [`Verdict`].
 #[derive(Clone, Debug, PartialEq)]
@@ -31,19 +31,6 @@ impl Verdict {
     /// Yes, after a person's approval.
     pub fn hold(grant: impl Into<Grant>, reason: impl Into<String>) -> Hold {
         Hold(Holding { grant: grant.into(), reason: reason.into(), expires_ms: None })
-    }
-
-    /// What is granted of a relation, where the verdict narrows and grants it. For tests.
-    pub fn granted(&self, relation: &str) -> Option<&RelationGrant> {
-        let grant = match self {
-            Self::Deny(_) => return None,
-            Self::Allow(allowance) => &allowance.grant,
-            Self::Hold(holding) => &holding.grant,
-        };
-        match grant {
-            Grant::Ceiling => None,
-            Grant::Narrowed(relations) => relations.iter().find(|granted| granted.name == relation),
-        }
     }
 
     /// The code of a denial. For tests.

@@ -12,7 +12,8 @@ use std::{
 };
 
 use mountgate_core::{
-    ClaimValue, ColumnType, DecisionRequest, Door, Filter, Limits, Mask, Node, Touch, Use, Value, Verb, Verdict,
+    ClaimValue, ColumnType, DecisionRequest, Door, Filter, Limits, Mask, Node, RequestMount, Touch, Use, Value, Verb,
+    Verdict,
     filter::CompareOp,
     request::{RequestColumn, RequestRelation},
     touch::{Predicate, PredicateValue, RelationTouch},
@@ -27,7 +28,7 @@ fn main() {
     let rounds = if std::env::args().any(|argument| argument == "--bench") { ROUNDS } else { 50 };
     let empty = empty(rounds);
     let host = Host::new(HostConfig::default()).unwrap();
-    let policy = host.admit(bundled::TIERS).unwrap().configure(&settings()).unwrap();
+    let policy = host.admit(bundled::TIERS).unwrap().configure(&settings(), &mount()).unwrap();
     let request = request();
     let decision = policy.decide(&request).unwrap();
     assert!(matches!(decision.verdict, Verdict::Allow { .. }), "{decision:?}");
@@ -154,7 +155,6 @@ fn settings() -> String {
 }
 
 fn request() -> DecisionRequest {
-    let columns = ["id", "customer_id", "name", "email", "region", "created_at"];
     DecisionRequest {
         agent: "support-bot".into(),
         session: Some("session-1".into()),
@@ -173,7 +173,7 @@ fn request() -> DecisionRequest {
             verb: Verb::Read,
             relations: vec![RelationTouch {
                 relation: "table_17".into(),
-                columns: columns.map(|name| (name.into(), [Use::Projected].into_iter().collect())).into(),
+                columns: COLUMNS.map(|name| (name.into(), [Use::Projected].into_iter().collect())).into(),
                 references: 1,
             }],
             predicates: vec![Predicate {
@@ -183,26 +183,36 @@ fn request() -> DecisionRequest {
                 value: PredicateValue::Literal(Value::Integer(7)),
             }],
         }),
-        ceiling: Arc::new(vec![RequestRelation {
-            name: "table_17".into(),
-            columns: columns
-                .map(|name| RequestColumn {
-                    name: name.into(),
-                    ty: ColumnType::Text,
-                    key: name == "id",
-                    masks: if name == "email" { vec![Mask::Hash] } else { vec![] },
-                })
-                .into(),
-            lent: vec![],
-            filter: Some(
-                Filter::new(vec![
-                    Node::Column("customer_id".into()),
-                    Node::Claim("customer_id".into()),
-                    Node::Compare { op: CompareOp::Eq, left: 0, right: 1 },
-                ])
-                .unwrap(),
-            ),
-        }]),
+        ceiling: Arc::new(vec![relation(17)]),
         limits: Arc::new(Limits::default()),
     }
+}
+
+const COLUMNS: [&str; 6] = ["id", "customer_id", "name", "email", "region", "created_at"];
+
+fn relation(number: usize) -> RequestRelation {
+    RequestRelation {
+        name: format!("table_{number}").into(),
+        columns: COLUMNS
+            .map(|name| RequestColumn {
+                name: name.into(),
+                ty: ColumnType::Text,
+                key: name == "id",
+                masks: if name == "email" { vec![Mask::Hash] } else { vec![] },
+            })
+            .into(),
+        lent: vec![],
+        filter: Some(
+            Filter::new(vec![
+                Node::Column("customer_id".into()),
+                Node::Claim("customer_id".into()),
+                Node::Compare { op: CompareOp::Eq, left: 0, right: 1 },
+            ])
+            .unwrap(),
+        ),
+    }
+}
+
+fn mount() -> Arc<RequestMount> {
+    Arc::new(RequestMount::new("support".into(), (0..TABLES).map(relation).collect(), Limits::default()))
 }

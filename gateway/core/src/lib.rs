@@ -33,7 +33,7 @@ pub use names::{
     AgentName, BackendName, ClaimName, ColumnName, MinterName, MountName, PolicyName, RelationName, SessionId,
 };
 pub use refusal::{Code, Kind, Refusal};
-pub use request::{DecisionRequest, RequestTime};
+pub use request::{DecisionRequest, RequestMount, RequestTime};
 pub use scope::{Scope, ScopedColumn, ScopedRelation};
 pub use touch::{Predicate, PredicateValue, RelationTouch, Touch, Use, Uses, Verb};
 pub use value::{ColumnType, Value};

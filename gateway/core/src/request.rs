@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::{
-    AgentName, Claims, ColumnName, ColumnType, Door, Filter, Limits, Mask, MountName, RelationName, SessionId, Touch,
-    Value,
+    AgentName, Ceiling, Claims, ColumnName, ColumnType, Door, Filter, Limits, Mask, MountName, RelationCeiling,
+    RelationName, SessionId, Touch, Value,
 };
 
 /// The request's time, as policies see it.
@@ -49,6 +49,76 @@ pub struct RequestRelation {
     pub filter: Option<Filter>,
 }
 
+impl RequestRelation {
+    /// The relation as policies are shown it.
+    pub fn of(name: &RelationName, ceiling: &RelationCeiling) -> Self {
+        let key = |column: &ColumnName| ceiling.store.key.contains(column);
+        Self {
+            name: name.clone(),
+            columns: ceiling
+                .columns
+                .iter()
+                .map(|column| RequestColumn {
+                    name: column.name.clone(),
+                    ty: column.ty.clone(),
+                    key: key(&column.name),
+                    masks: column.masks.clone(),
+                })
+                .collect(),
+            lent: ceiling
+                .lent
+                .iter()
+                .map(|column| RequestColumn {
+                    name: column.name.clone(),
+                    ty: column.ty.clone(),
+                    key: key(&column.name),
+                    masks: vec![],
+                })
+                .collect(),
+            filter: ceiling.filter.clone(),
+        }
+    }
+}
+
+/// The mount that a policy is configured for: its whole ceiling, as policies are shown it.
+///
+/// A policy names a relation by its place here, so the order is part of what it was configured with.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RequestMount {
+    /// The mount.
+    pub name: MountName,
+    // INVARIANT: by name, each once.
+    relations: Vec<RequestRelation>,
+    /// The mount's limits, with the defaults where it is silent.
+    pub limits: Limits,
+}
+
+impl RequestMount {
+    /// A mount of these relations. Of two of one name the first counts.
+    pub fn new(name: MountName, mut relations: Vec<RequestRelation>, limits: Limits) -> Self {
+        relations.sort_by(|one, other| one.name.cmp(&other.name));
+        relations.dedup_by(|later, first| later.name == first.name);
+        Self { name, relations, limits }
+    }
+
+    /// The mount of that ceiling.
+    pub fn of(name: MountName, ceiling: &Ceiling) -> Self {
+        let relations = ceiling.relations().iter().map(|(name, ceiling)| RequestRelation::of(name, ceiling)).collect();
+        Self::new(name, relations, ceiling.limits.clone().or(&Limits::defaults()))
+    }
+
+    /// The relations, by name.
+    pub fn relations(&self) -> &[RequestRelation] {
+        &self.relations
+    }
+
+    /// A relation and its place.
+    pub fn relation(&self, name: &RelationName) -> Option<(usize, &RequestRelation)> {
+        let at = self.relations.binary_search_by(|relation| relation.name.cmp(name)).ok()?;
+        Some((at, self.relations.get(at)?))
+    }
+}
+
 /// How much of each of the mount's limits has been used, where the policy declared the input `usage`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Usage {
@@ -85,7 +155,7 @@ pub struct DecisionRequest {
     pub parameters: Option<Vec<Value>>,
     /// What is touched.
     pub touch: Arc<Touch>,
-    /// The ceiling of the touched relations.
+    /// The ceiling of the touched relations, in the touch's order.
     pub ceiling: Arc<Vec<RequestRelation>>,
     /// The mount's limits.
     pub limits: Arc<Limits>,

@@ -12,13 +12,13 @@ use mountgate_core::{
 };
 use mountgate_policy::{Inputs, PolicyError};
 
-use crate::{Mount, mount::Assigned};
+use crate::{Mount, known::Seen, mount::Assigned};
 
 /// No verdict is remembered for longer, whatever it says.
 const LONGEST_VALID: Duration = Duration::from_secs(3600);
 
-/// Everything that a remembered verdict depends on, but for the generation (each has its own cache) and the mount
-/// (likewise). Policies that read the time or usage are asked each time.
+/// Everything that the policy could see, but for the generation (each has its own cache) and the mount (likewise), whose
+/// ceiling and limits are the same for all of them. Policies that read the time or usage are asked each time.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct VerdictKey {
     plugin: Digest,
@@ -29,8 +29,8 @@ pub(crate) struct VerdictKey {
     door: Door,
     purpose: Option<String>,
     parameters: Option<String>,
-    /// The statement within the mount: [`Known::id`](crate::known::Known).
-    statement: u64,
+    /// What is touched, with what the request looks for where the policy is told that.
+    touch: Digest,
 }
 
 /// What was decided: a grant and limits, and where it came from.
@@ -43,8 +43,8 @@ pub(crate) struct Decided {
 
 /// What a decision is asked with.
 pub(crate) struct Question<'a> {
-    /// The statement's id within the mount; none for a question that is not remembered.
-    pub(crate) statement: Option<u64>,
+    /// What its verdict is remembered by; none for a question that is not remembered.
+    pub(crate) seen: Option<Seen>,
     pub(crate) caller: &'a Caller,
     pub(crate) door: Door,
     pub(crate) now_ms: i64,
@@ -142,7 +142,7 @@ impl Mount {
             door: question.door,
             purpose: question.purpose.map(str::to_owned),
             parameters: inputs.parameters.then(|| serde_json::to_string(question.parameters)).transpose().ok()?,
-            statement: question.statement?,
+            touch: question.seen.and_then(|seen| if inputs.predicates { seen.predicates } else { Some(seen.touch) })?,
         })
     }
 

@@ -59,7 +59,7 @@ impl Gateway {
             });
             let ceiling = Arc::new(mount.ceiling_for(&touch));
             let asked = mount.decide(&Question {
-                statement: None,
+                seen: None,
                 caller: entered.caller(),
                 door: entered.door(),
                 now_ms: now,

@@ -372,7 +372,7 @@ impl Gateway {
             }
         };
         let asked = mount.decide(&Question {
-            statement: Some(known.id),
+            seen: Some(known.seen),
             caller: &entered.caller,
             door: entered.door,
             now_ms: trail.time_ms,

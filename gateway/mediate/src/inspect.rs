@@ -79,7 +79,7 @@ impl Mount {
         let known = Known::new(self, Statement::parse_allowing(self.spec.dialect, sql, &self.spec.extras)?)?;
         seen.touch = Some(Arc::clone(&known.touch));
         let asked = self.decide(&Question {
-            statement: None,
+            seen: None,
             caller,
             door: Door::Cli,
             now_ms,

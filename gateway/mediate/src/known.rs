@@ -1,12 +1,9 @@
 //! What is remembered of a statement's text within a mount and generation: its tree, what it touches, and a plan for
 //! each grant that it met. Plans hold no claim and no parameter: those are bound for each request.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-};
+use std::sync::Arc;
 
-use mountgate_core::{Grant, Refusal, Scope, Touch, request::RequestRelation};
+use mountgate_core::{Code, Digest, Grant, PredicateValue, Refusal, Scope, Touch, Value, request::RequestRelation};
 use mountgate_sql::{Plan, Statement};
 use parking_lot::Mutex;
 
@@ -15,16 +12,35 @@ use crate::Mount;
 /// Plans kept for each statement: one for each grant met lately.
 const PLANS: usize = 16;
 
-/// Ids are never used again, unlike addresses: a remembered verdict must not meet another statement.
-static NEXT_ID: AtomicU64 = AtomicU64::new(0);
-
 /// A statement within a mount.
 pub(crate) struct Known {
-    pub(crate) id: u64,
+    pub(crate) seen: Seen,
     pub(crate) statement: Statement,
     pub(crate) touch: Arc<Touch>,
     pub(crate) ceiling: Arc<Vec<RequestRelation>>,
     plans: Mutex<Vec<Planned>>,
+}
+
+/// What policies may see of a statement, as digests: verdicts are remembered by them, so that statements which look the
+/// same to the policy share one, and no others do.
+#[derive(Clone, Copy)]
+pub(crate) struct Seen {
+    /// What is touched.
+    pub(crate) touch: Digest,
+    /// What is touched, and what the request looks for; none where the digest could not tell two literals apart.
+    pub(crate) predicates: Option<Digest>,
+}
+
+impl Seen {
+    fn of(touch: &Touch) -> serde_json::Result<Self> {
+        let bare = serde_json::to_vec(&(touch.verb, &touch.relations))?;
+        // JSON spells every float that is no number alike.
+        let spelt_alike = touch.predicates.iter().any(
+            |predicate| matches!(&predicate.value, PredicateValue::Literal(Value::Float(float)) if !float.is_finite()),
+        );
+        let predicates = if spelt_alike { None } else { Some(Digest::of(&serde_json::to_vec(touch)?)) };
+        Ok(Self { touch: Digest::of(&bare), predicates })
+    }
 }
 
 /// A plan and the grant that it is for.
@@ -59,8 +75,9 @@ impl Known {
     pub(crate) fn new(mount: &Mount, statement: Statement) -> Result<Self, Refusal> {
         let touch = statement.touch(&mount.spec.ceiling)?;
         let ceiling = mount.ceiling_for(&touch);
-        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-        Ok(Self { id, statement, touch: Arc::new(touch), ceiling: Arc::new(ceiling), plans: Mutex::new(Vec::new()) })
+        let seen = Seen::of(&touch)
+            .map_err(|error| Refusal::new(Code::Internal, format!("what is touched cannot be spelt: {error}")))?;
+        Ok(Self { seen, statement, touch: Arc::new(touch), ceiling: Arc::new(ceiling), plans: Mutex::new(Vec::new()) })
     }
 
     /// The plan under a grant: remembered, or made.

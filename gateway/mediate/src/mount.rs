@@ -9,8 +9,7 @@ use jiff::tz::TimeZone;
 use moka::sync::Cache;
 use mountgate_backend::Backend;
 use mountgate_core::{
-    AgentName, Caller, Ceiling, Code, Limits, MountName, PolicyName, Refusal, RequestTime, request::RequestColumn,
-    request::RequestRelation,
+    AgentName, Caller, Ceiling, Code, Limits, MountName, PolicyName, Refusal, RequestTime, request::RequestRelation,
 };
 use mountgate_policy::Policy;
 use mountgate_sql::{Dialect, MaskKeys, allow::Extra};
@@ -140,36 +139,7 @@ impl Mount {
 
     /// The ceiling of the touched relations, as a policy is told it.
     pub(crate) fn ceiling_for(&self, touch: &mountgate_core::Touch) -> Vec<RequestRelation> {
-        touch
-            .relations
-            .iter()
-            .filter_map(|touched| {
-                let relation = self.spec.ceiling.relation(&touched.relation)?;
-                Some(RequestRelation {
-                    name: touched.relation.clone(),
-                    columns: relation
-                        .columns
-                        .iter()
-                        .map(|column| RequestColumn {
-                            name: column.name.clone(),
-                            ty: column.ty.clone(),
-                            key: relation.store.key.contains(&column.name),
-                            masks: column.masks.clone(),
-                        })
-                        .collect(),
-                    lent: relation
-                        .lent
-                        .iter()
-                        .map(|column| RequestColumn {
-                            name: column.name.clone(),
-                            ty: column.ty.clone(),
-                            key: relation.store.key.contains(&column.name),
-                            masks: vec![],
-                        })
-                        .collect(),
-                    filter: relation.filter.clone(),
-                })
-            })
-            .collect()
+        let touched = touch.relations.iter().map(|touched| &touched.relation);
+        touched.filter_map(|name| Some(RequestRelation::of(name, self.spec.ceiling.relation(name)?))).collect()
     }
 }

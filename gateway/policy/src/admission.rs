@@ -2,12 +2,12 @@
 
 use wasmparser::{Encoding, Parser, Payload};
 
-use crate::{config::HostConfig, error::AdmissionError};
+use crate::{config::HostConfig, contract::Contract, error::AdmissionError};
 
-/// The interface that a policy exports, in the versions that the host speaks.
-const EXPORT: &str = "mountgate:policy/decisions@0.1.";
+/// The interface that a policy exports.
+const EXPORT: &str = "mountgate:policy/decisions";
 /// The contract's types: an import without functions, there to give them a name.
-const TYPES: &str = "mountgate:policy/types@0.1.";
+const TYPES: &str = "mountgate:policy/types";
 /// Core modules and components inside a component. Python's runtime has a few dozen.
 const MAX_PARTS: usize = 200;
 /// How deep components may nest.
@@ -40,6 +40,8 @@ const ALLOWED: [&str; 20] = [
 /// What was read of a component.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Read {
+    /// The version of the contract that it exports: the newest of those that are run.
+    pub(crate) contract: Contract,
     /// Whether it imports WASI.
     pub(crate) wasi: bool,
 }
@@ -54,7 +56,8 @@ pub(crate) fn read(bytes: &[u8], config: &HostConfig) -> Result<Read, AdmissionE
     }
     let malformed = |error: wasmparser::BinaryReaderError| AdmissionError::Malformed(error.to_string());
     let mut wasi = false;
-    let mut exports = false;
+    let mut contract: Option<Contract> = None;
+    let mut other: Option<String> = None;
     let mut depth = 0_usize;
     let mut parts = Count { what: "modules and components", count: 0, limit: MAX_PARTS };
     let mut functions = Count { what: "functions", count: 0, limit: config.max_functions };
@@ -89,23 +92,34 @@ pub(crate) fn read(bytes: &[u8], config: &HostConfig) -> Result<Read, AdmissionE
             }
             Payload::ComponentExportSection(section) if depth == 0 => {
                 for export in section {
-                    exports |= export.map_err(malformed)?.name.name.starts_with(EXPORT);
+                    let name = export.map_err(malformed)?.name.name;
+                    match name.split_once('@') {
+                        Some((EXPORT, version)) => match Contract::of(version) {
+                            Some(found) => contract = contract.max(Some(found)),
+                            None => other = Some(version.to_owned()),
+                        },
+                        None if name == EXPORT => other = Some("none".to_owned()),
+                        _ => {}
+                    }
                 }
             }
             _ => {}
         }
     }
-    if !exports {
-        return Err(AdmissionError::Export { wanted: "mountgate:policy/decisions@0.1.0" });
+    match (contract, other) {
+        (Some(contract), _) => Ok(Read { contract, wasi }),
+        (None, Some(found)) => {
+            Err(AdmissionError::Contract { found, supported: Contract::ALL.map(Contract::version).join(" and ") })
+        }
+        (None, None) => Err(AdmissionError::Export { wanted: "mountgate:policy/decisions" }),
     }
-    Ok(Read { wasi })
 }
 
 /// Whether the import is WASI's, where it is admitted at all.
 fn admit(import: &str) -> Result<bool, AdmissionError> {
     let refuse = |why| Err(AdmissionError::Import { import: import.to_owned(), why });
-    if import.starts_with(TYPES) {
-        return Ok(false);
+    if let Some((TYPES, version)) = import.split_once('@') {
+        return if Contract::of(version).is_some() { Ok(false) } else { refuse("no such version of the contract") };
     }
     if import.starts_with("wasi:sockets/") || import.starts_with("wasi:http/") {
         return refuse("policies have no network");

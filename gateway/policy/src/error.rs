@@ -38,6 +38,16 @@ pub enum AdmissionError {
         /// The export wanted.
         wanted: &'static str,
     },
+    /// It exports the contract in a version that the host does not speak.
+    #[error(
+        "the component exports version {found} of the contract; this gateway runs versions {supported}: build it against one of those"
+    )]
+    Contract {
+        /// The version that it exports.
+        found: String,
+        /// The versions that are run.
+        supported: String,
+    },
     /// It does not compile, or its types are not the contract's.
     #[error("the component can't be used: {0}")]
     Unusable(String),
@@ -72,6 +82,12 @@ pub enum PolicyError {
     /// Its verdict is not one.
     #[error("the policy's verdict is malformed: {0}")]
     Malformed(String),
+    /// Its verdict names a place that the mount's ceiling or the request does not have.
+    #[error("the policy's verdict reaches past the ceiling: {0}")]
+    PastCeiling(String),
+    /// The request names what the policy was not configured for: a fault of the gateway's, and a deny.
+    #[error("the policy was not configured for `{0}`")]
+    Unprepared(String),
     /// It said itself that it can't decide. The text is the policy's: for the operator's log only.
     #[error("the policy failed: {0}")]
     Failed(String),
@@ -96,6 +112,8 @@ impl PolicyError {
             Self::Stack => "policy_stack",
             Self::Output(_) => "policy_output",
             Self::Malformed(_) => "policy_malformed",
+            Self::PastCeiling(_) => "past_ceiling",
+            Self::Unprepared(_) => "policy_unprepared",
             Self::Failed(_) => "policy_error",
             Self::Settings(_) => "policy_settings",
             Self::Overloaded => "policy_overloaded",

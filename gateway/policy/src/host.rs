@@ -83,7 +83,7 @@ impl Host {
         // A component that imports nothing gets a linker that has nothing.
         let linker = if read.wasi { &self.shared.wasi_linker } else { &self.shared.linker };
         let pre = linker.instantiate_pre(&component).map_err(unusable)?;
-        Plugin::new(Arc::clone(&self.shared), digest, pre, read.wasi)
+        Plugin::new(Arc::clone(&self.shared), digest, pre, read)
     }
 
     fn compile(&self, digest: Digest, bytes: &[u8]) -> Result<Component, String> {

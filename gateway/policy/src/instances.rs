@@ -13,19 +13,19 @@ use std::{
 use parking_lot::{Condvar, Mutex};
 use wasmtime::Store;
 
-use crate::{bindings::v0_1::Policy as Bindings, plugin::Stock, state::State};
+use crate::{contract::Bound, plugin::Stock, state::State};
 
 /// An instance that no request has used.
 pub(crate) struct Instance {
     pub(crate) store: Store<State>,
-    pub(crate) bindings: Bindings,
+    pub(crate) bound: Bound,
     // Given back after the store: fields are dropped in this order.
     _place: Place,
 }
 
 impl Instance {
-    pub(crate) fn new(store: Store<State>, bindings: Bindings, place: Place) -> Self {
-        Self { store, bindings, _place: place }
+    pub(crate) fn new(store: Store<State>, bound: Bound, place: Place) -> Self {
+        Self { store, bound, _place: place }
     }
 }
 

@@ -12,6 +12,7 @@ mod bindings;
 pub mod bundled;
 mod compiled;
 pub mod config;
+mod contract;
 mod convert;
 pub mod error;
 mod host;
@@ -23,6 +24,7 @@ mod ticker;
 mod wasi;
 
 pub use config::{DiskCache, HostConfig};
+pub use contract::Contract;
 pub use error::{AdmissionError, PolicyError};
 pub use host::Host;
 pub use plugin::{Inputs, Manifest, Plugin};

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use mountgate_core::Digest;
+use mountgate_core::{Digest, request::RequestMount};
 use parking_lot::Mutex;
 use wasmtime::{Store, Trap, component::InstancePre};
 
 use crate::{
-    bindings::v0_1::{PolicyPre, mountgate::policy::types as wit},
+    admission::Read,
+    contract::{Contract, Ready},
     error::{AdmissionError, PolicyError},
     host::Shared,
     instances::{Instance, Place},
@@ -26,6 +27,10 @@ pub struct Inputs {
     pub usage: bool,
     /// The statement's parameters.
     pub parameters: bool,
+    /// What the request looks for. Policies of 0.1 are always told it.
+    pub predicates: bool,
+    /// The ceiling of what is touched. Policies of 0.1 are always told it.
+    pub ceiling: bool,
 }
 
 /// What a policy says of itself.
@@ -45,13 +50,14 @@ pub struct Manifest {
 pub struct Plugin {
     shared: Arc<Shared>,
     digest: Digest,
+    contract: Contract,
     manifest: Manifest,
     stock: Arc<Stock>,
 }
 
 /// Instances of a plugin that are ready.
 pub(crate) struct Stock {
-    pre: PolicyPre<State>,
+    pre: Ready,
     ready: Mutex<Vec<Instance>>,
     max_memory: usize,
     max_table: usize,
@@ -89,14 +95,14 @@ impl Stock {
         store.limiter(|state| state);
         store.set_hostcall_fuel(self.max_output);
         store.set_epoch_deadline(self.warm_up);
-        let bindings = match self.pre.instantiate(&mut store) {
-            Ok(bindings) => bindings,
+        let bound = match self.pre.instantiate(&mut store) {
+            Ok(bound) => bound,
             Err(error) => return Err(failure(&error, &store, self.max_output, 0)),
         };
-        let mut instance = Instance::new(store, bindings, place);
+        let mut instance = Instance::new(store, bound, place);
         // An instance made ahead has answered `describe` when a decision gets it: the pages of its stack and heap are
         // there, and so is all that the first call sets up. What that leaves in it knows no request.
-        if ahead && let Err(error) = instance.bindings.mountgate_policy_decisions().call_describe(&mut instance.store) {
+        if ahead && let Err(error) = instance.bound.describe(&mut instance.store) {
             return Err(failure(&error, &instance.store, self.max_output, 0));
         }
         Ok(instance)
@@ -108,9 +114,9 @@ impl Plugin {
         shared: Arc<Shared>,
         digest: Digest,
         pre: InstancePre<State>,
-        wasi: bool,
+        Read { contract, wasi }: Read,
     ) -> Result<Arc<Self>, AdmissionError> {
-        let pre = PolicyPre::new(pre).map_err(|error| AdmissionError::Unusable(format!("{error:#}")))?;
+        let pre = Ready::new(contract, pre).map_err(|error| AdmissionError::Unusable(format!("{error:#}")))?;
         let config = &shared.config;
         let stock = Arc::new(Stock {
             pre,
@@ -125,6 +131,7 @@ impl Plugin {
         let mut plugin = Self {
             shared,
             digest,
+            contract,
             manifest: Manifest {
                 name: String::new(),
                 summary: String::new(),
@@ -143,21 +150,26 @@ impl Plugin {
         self.digest
     }
 
+    /// The version of the contract that it was built against.
+    pub fn contract(&self) -> Contract {
+        self.contract
+    }
+
     /// What it says of itself.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
 
-    /// Prepares the plugin for a mount's settings (JSON text, `{}` where there are none).
+    /// Prepares the plugin for a mount and its settings (JSON text, `{}` where there are none).
     ///
     /// # Errors
     /// [`PolicyError::Settings`] with the policy's own words where it refuses them; others where it fails.
-    pub fn configure(self: &Arc<Self>, settings: &str) -> Result<Arc<Policy>, PolicyError> {
+    pub fn configure(self: &Arc<Self>, settings: &str, mount: &Arc<RequestMount>) -> Result<Arc<Policy>, PolicyError> {
         let deadline = self.shared.config.configure_deadline;
         let prepared = self.elsewhere(|| {
             let mut instance = self.take()?;
             instance.store.set_epoch_deadline(Ticker::epochs(deadline));
-            let answer = instance.bindings.mountgate_policy_decisions().call_configure(&mut instance.store, settings);
+            let answer = instance.bound.configure(&mut instance.store, settings, mount);
             let prepared = match answer {
                 Ok(Ok(prepared)) => Ok(prepared),
                 Ok(Err(text)) => Err(PolicyError::Settings(shorten(text))),
@@ -166,7 +178,7 @@ impl Plugin {
             self.give_back(instance);
             prepared
         })?;
-        Ok(Arc::new(Policy::new(Arc::clone(self), settings, prepared)))
+        Ok(Arc::new(Policy::new(Arc::clone(self), settings, Arc::clone(mount), prepared)))
     }
 
     fn describe(&self) -> Result<Manifest, AdmissionError> {
@@ -174,12 +186,12 @@ impl Plugin {
         let manifest = self.elsewhere(|| {
             let mut instance = self.take()?;
             instance.store.set_epoch_deadline(Ticker::epochs(deadline));
-            let answer = instance.bindings.mountgate_policy_decisions().call_describe(&mut instance.store);
+            let answer = instance.bound.describe(&mut instance.store);
             let manifest = answer.map_err(|error| self.failure(&error, &instance.store, deadline));
             self.give_back(instance);
             manifest
         });
-        manifest_from(manifest.map_err(AdmissionError::Describe)?).map_err(AdmissionError::Manifest)
+        checked(manifest.map_err(AdmissionError::Describe)?).map_err(AdmissionError::Manifest)
     }
 
     /// Runs a call into the policy: here, or, where WASI is answered and this is a thread of the async runtime, on a
@@ -251,8 +263,9 @@ pub(crate) fn shorten(text: String) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX).collect()
 }
 
-fn manifest_from(manifest: wit::Manifest) -> Result<Manifest, String> {
-    let wit::Manifest { name, summary, inputs, settings_schema } = manifest;
+/// What it says of itself goes into logs and to operators.
+fn checked(manifest: Manifest) -> Result<Manifest, String> {
+    let Manifest { name, summary, settings_schema, .. } = &manifest;
     let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '/' | '.');
     if name.is_empty() || name.len() > 100 || !name.chars().all(good) {
         return Err("the name is not 1 to 100 of `a-z`, `0-9`, `-`, `_`, `.` and `/`".into());
@@ -260,17 +273,8 @@ fn manifest_from(manifest: wit::Manifest) -> Result<Manifest, String> {
     if summary.len() > 1_000 || summary.chars().any(char::is_control) {
         return Err("the summary is longer than 1000 bytes, or has control characters".into());
     }
-    match serde_json::from_str::<serde_json::Value>(&settings_schema) {
-        Ok(serde_json::Value::Object(_)) => {}
-        _ => return Err("the settings schema is no JSON object".into()),
+    match serde_json::from_str::<serde_json::Value>(settings_schema) {
+        Ok(serde_json::Value::Object(_)) => Ok(manifest),
+        _ => Err("the settings schema is no JSON object".into()),
     }
-    let mut declared = Inputs::default();
-    for input in inputs {
-        match input {
-            wit::Input::Time => declared.time = true,
-            wit::Input::Usage => declared.usage = true,
-            wit::Input::Parameters => declared.parameters = true,
-        }
-    }
-    Ok(Manifest { name, summary, inputs: declared, settings_schema })
 }

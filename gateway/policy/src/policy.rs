@@ -2,14 +2,13 @@
 
 use std::{sync::Arc, time::Instant};
 
-use mountgate_core::{DecisionRequest, Digest, Verdict};
+use mountgate_core::{DecisionRequest, Digest, Verdict, request::RequestMount};
 
 use crate::{
-    bindings::v0_1::mountgate::policy::types as wit,
-    convert::{request::request_to, verdict::verdict_from},
+    contract::Contract,
     error::PolicyError,
     instances::Instance,
-    plugin::{Inputs, Plugin, shorten},
+    plugin::{Inputs, Plugin},
     ticker::Ticker,
 };
 
@@ -17,6 +16,7 @@ use crate::{
 pub struct Policy {
     plugin: Arc<Plugin>,
     settings: Digest,
+    mount: Arc<RequestMount>,
     prepared: Vec<u8>,
 }
 
@@ -32,8 +32,8 @@ pub struct Decision {
 }
 
 impl Policy {
-    pub(crate) fn new(plugin: Arc<Plugin>, settings: &str, prepared: Vec<u8>) -> Self {
-        Self { plugin, settings: Digest::of(settings.as_bytes()), prepared }
+    pub(crate) fn new(plugin: Arc<Plugin>, settings: &str, mount: Arc<RequestMount>, prepared: Vec<u8>) -> Self {
+        Self { plugin, settings: Digest::of(settings.as_bytes()), mount, prepared }
     }
 
     /// The plugin.
@@ -59,35 +59,48 @@ impl Policy {
     pub fn decide(&self, request: &DecisionRequest) -> Result<Decision, PolicyError> {
         let begun = Instant::now();
         let (verdict, trace) = self.plugin.elsewhere(|| self.ask(request))?;
-        let verdict = verdict_from(verdict)?;
         Ok(Decision { verdict, micros: u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX), trace })
     }
 
-    fn ask(&self, request: &DecisionRequest) -> Result<(wit::Verdict, String), PolicyError> {
+    fn ask(&self, request: &DecisionRequest) -> Result<(Verdict, String), PolicyError> {
         let mut instance = self.plugin.take()?;
         let answer = self.call(&mut instance, request);
         self.plugin.give_back(instance);
         answer
     }
 
-    fn call(&self, instance: &mut Instance, request: &DecisionRequest) -> Result<(wit::Verdict, String), PolicyError> {
+    fn call(&self, instance: &mut Instance, request: &DecisionRequest) -> Result<(Verdict, String), PolicyError> {
         let deadline = self.plugin.shared().config.decide_deadline;
-        let asked = request_to(request, self.inputs());
         if let Some(wasi) = &mut instance.store.data_mut().wasi {
             // A policy that did not declare `time` must not find it on a clock.
             let time = request.time.as_ref().filter(|_| self.inputs().time);
-            wasi.set(time.map_or(0, |time| time.unix_ms), seed(request, self.inputs()));
+            wasi.set(time.map_or(0, |time| time.unix_ms), self.seed(request));
         }
         instance.store.set_epoch_deadline(Ticker::epochs(deadline));
-        let answer =
-            instance.bindings.mountgate_policy_decisions().call_decide(&mut instance.store, &self.prepared, &asked);
-        match answer {
-            Ok(Ok(verdict)) => {
-                Ok((verdict, instance.store.data().wasi.as_ref().map(|wasi| wasi.printed()).unwrap_or_default()))
-            }
-            Ok(Err(text)) => Err(PolicyError::Failed(shorten(text))),
-            Err(error) => Err(self.plugin.failure(&error, &instance.store, deadline)),
+        let answer = instance.bound.decide(&mut instance.store, &self.prepared, request, &self.mount, self.inputs());
+        let verdict = answer.map_err(|error| self.plugin.failure(&error, &instance.store, deadline))??;
+        Ok((verdict, instance.store.data().wasi.as_ref().map(|wasi| wasi.printed()).unwrap_or_default()))
+    }
+
+    /// The seed of a request's randomness: everything that the policy may see of it, and nothing else, so that a time or
+    /// parameter that was withheld does not show in the numbers.
+    fn seed(&self, request: &DecisionRequest) -> Digest {
+        let inputs = self.inputs();
+        let mut seen = request.clone();
+        seen.time = seen.time.filter(|_| inputs.time);
+        seen.usage = seen.usage.filter(|_| inputs.usage);
+        seen.parameters = seen.parameters.filter(|_| inputs.parameters);
+        if !inputs.predicates {
+            Arc::make_mut(&mut seen.touch).predicates.clear();
         }
+        // Seen in `configure`, if at all.
+        if self.plugin.contract() != Contract::V0_1 {
+            seen.limits = Arc::default();
+        }
+        if !inputs.ceiling {
+            seen.ceiling = Arc::default();
+        }
+        Digest::of(&serde_json::to_vec(&seen).unwrap_or_default())
     }
 
     /// An instance that is used again and again, which no request's path may do: for measuring.
@@ -113,17 +126,6 @@ impl Warm {
     /// # Errors
     /// As [`Policy::decide`]; the instance is of no use afterwards.
     pub fn decide(&mut self, request: &DecisionRequest) -> Result<Verdict, PolicyError> {
-        let (verdict, _) = self.policy.call(&mut self.instance, request)?;
-        verdict_from(verdict)
+        Ok(self.policy.call(&mut self.instance, request)?.0)
     }
-}
-
-/// The seed of a request's randomness: everything that the policy may see of it, and nothing else, so that a time or
-/// parameter that was withheld does not show in the numbers.
-fn seed(request: &DecisionRequest, inputs: Inputs) -> Digest {
-    let mut seen = request.clone();
-    seen.time = seen.time.filter(|_| inputs.time);
-    seen.usage = seen.usage.filter(|_| inputs.usage);
-    seen.parameters = seen.parameters.filter(|_| inputs.parameters);
-    Digest::of(&serde_json::to_vec(&seen).unwrap_or_default())
 }

@@ -1,4 +1,5 @@
-//! The conformance cases of `plugin-sdk/conformance`, against the committed components.
+//! The conformance cases of `plugin-sdk/conformance`, against the committed components, and against those that were
+//! built when the contract was at 0.1 (`tests/fixtures/v0.1`): the same verdicts.
 //!
 //! `MOUNTGATE_CONFORMANCE_CEILING` and `MOUNTGATE_CONFORMANCE_TIERS` name other files to put in their place; `cargo
 //! xtask plugins check` uses them for components made by another toolchain.
@@ -7,10 +8,10 @@
 use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 
 use mountgate_core::{
-    Claims, ColumnType, DecisionRequest, Door, Filter, Limits, Mask, Touch, Verdict,
+    Claims, ColumnType, DecisionRequest, Door, Filter, Limits, Mask, RequestMount, Touch, Verdict,
     request::{RequestColumn, RequestRelation},
 };
-use mountgate_policy::{Host, HostConfig, Policy, PolicyError, bundled};
+use mountgate_policy::{Contract, Host, HostConfig, Policy, PolicyError, bundled};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -32,6 +33,9 @@ struct Request {
     door: Door,
     touch: Touch,
     ceiling: Vec<Relation>,
+    /// Relations of the mount that the request does not touch.
+    #[serde(default)]
+    untouched: Vec<Relation>,
     limits: Limits,
 }
 
@@ -62,7 +66,8 @@ struct Case {
     about: String,
     settings: serde_json::Value,
     claims: Claims,
-    /// The verdict wanted, or none where the policy must say that it can't decide.
+    /// The verdict wanted, or none where the policy must refuse: the settings, where it sees the ceiling with them, or
+    /// else the request.
     verdict: Option<Verdict>,
 }
 
@@ -73,7 +78,29 @@ struct RefusedSettings {
     says: String,
 }
 
+impl Relation {
+    fn shown(&self) -> RequestRelation {
+        let column = |column: &Column| RequestColumn {
+            name: column.name.as_str().into(),
+            ty: column.ty.clone(),
+            key: column.key,
+            masks: column.masks.clone(),
+        };
+        RequestRelation {
+            name: self.name.as_str().into(),
+            columns: self.columns.iter().map(column).collect(),
+            lent: self.lent.iter().map(column).collect(),
+            filter: self.filter.clone(),
+        }
+    }
+}
+
 impl Request {
+    fn mount(&self) -> Arc<RequestMount> {
+        let relations = self.ceiling.iter().chain(&self.untouched).map(Relation::shown).collect();
+        Arc::new(RequestMount::new(self.mount.as_str().into(), relations, self.limits.clone()))
+    }
+
     fn with(&self, claims: &Claims) -> DecisionRequest {
         DecisionRequest {
             agent: self.agent.as_str().into(),
@@ -86,46 +113,17 @@ impl Request {
             usage: None,
             parameters: None,
             touch: Arc::new(self.touch.clone()),
-            ceiling: Arc::new(
-                self.ceiling
-                    .iter()
-                    .map(|relation| RequestRelation {
-                        name: relation.name.as_str().into(),
-                        columns: relation
-                            .columns
-                            .iter()
-                            .map(|column| RequestColumn {
-                                name: column.name.as_str().into(),
-                                ty: column.ty.clone(),
-                                key: column.key,
-                                masks: column.masks.clone(),
-                            })
-                            .collect(),
-                        lent: relation
-                            .lent
-                            .iter()
-                            .map(|column| RequestColumn {
-                                name: column.name.as_str().into(),
-                                ty: column.ty.clone(),
-                                key: column.key,
-                                masks: vec![],
-                            })
-                            .collect(),
-                        filter: relation.filter.clone(),
-                    })
-                    .collect(),
-            ),
+            ceiling: Arc::new(self.ceiling.iter().map(Relation::shown).collect()),
             limits: Arc::new(self.limits.clone()),
         }
     }
 }
 
-fn run(name: &str, bundled: &[u8]) {
+fn run(name: &str, contract: Contract, component: &[u8]) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugin-sdk/conformance");
-    let replaced = std::env::var_os(format!("MOUNTGATE_CONFORMANCE_{}", name.to_uppercase()));
-    let bytes = replaced.map_or_else(|| bundled.to_vec(), |path| fs::read(path).unwrap());
-    let plugin = Host::new(HostConfig::default()).unwrap().admit(&bytes).unwrap();
+    let plugin = Host::new(HostConfig::default()).unwrap().admit(component).unwrap();
     assert_eq!(plugin.manifest().name, name);
+    assert_eq!(plugin.contract(), contract);
     let mut configured: BTreeMap<String, Arc<Policy>> = BTreeMap::new();
     let mut ran = 0;
     for entry in fs::read_dir(folder).unwrap() {
@@ -135,8 +133,9 @@ fn run(name: &str, bundled: &[u8]) {
         if file.plugin != name {
             continue;
         }
+        let mount = file.request.mount();
         for refused in &file.refused_settings {
-            match plugin.configure(&refused.settings.to_string()) {
+            match plugin.configure(&refused.settings.to_string(), &mount) {
                 Err(PolicyError::Settings(text)) => assert!(text.contains(&refused.says), "{text}"),
                 Err(other) => panic!("{}: {other}", refused.settings),
                 Ok(_) => panic!("{} is accepted", refused.settings),
@@ -145,9 +144,17 @@ fn run(name: &str, bundled: &[u8]) {
         }
         for case in &file.cases {
             let settings = case.settings.to_string();
-            let policy = configured.entry(settings.clone()).or_insert_with(|| {
-                plugin.configure(&settings).unwrap_or_else(|error| panic!("{}: {error}", case.about))
-            });
+            let policy = match (configured.get(&settings), &case.verdict) {
+                (Some(policy), _) => Arc::clone(policy),
+                (None, wanted) => match plugin.configure(&settings, &mount) {
+                    Ok(policy) => Arc::clone(configured.entry(settings).or_insert(policy)),
+                    Err(PolicyError::Settings(_)) if wanted.is_none() && contract != Contract::V0_1 => {
+                        ran += 1;
+                        continue;
+                    }
+                    Err(error) => panic!("{}: {error}", case.about),
+                },
+            };
             let answer = policy.decide(&file.request.with(&case.claims));
             match (&case.verdict, answer) {
                 (Some(wanted), Ok(decision)) => assert_eq!(&decision.verdict, wanted, "{}", case.about),
@@ -160,12 +167,28 @@ fn run(name: &str, bundled: &[u8]) {
     assert!(ran >= 3, "only {ran} cases for {name}");
 }
 
+fn current(name: &str, bundled: &[u8]) {
+    let replaced = std::env::var_os(format!("MOUNTGATE_CONFORMANCE_{}", name.to_uppercase()));
+    let component = replaced.map_or_else(|| bundled.to_vec(), |path| fs::read(path).unwrap());
+    run(name, Contract::CURRENT, &component);
+}
+
 #[test]
 fn ceiling_meets_its_cases() {
-    run("ceiling", bundled::CEILING);
+    current("ceiling", bundled::CEILING);
 }
 
 #[test]
 fn tiers_meets_its_cases() {
-    run("tiers", bundled::TIERS);
+    current("tiers", bundled::TIERS);
+}
+
+#[test]
+fn ceiling_as_built_for_0_1_meets_the_same_cases() {
+    run("ceiling", Contract::V0_1, include_bytes!("../../../tests/fixtures/v0.1/ceiling.wasm"));
+}
+
+#[test]
+fn tiers_as_built_for_0_1_meets_the_same_cases() {
+    run("tiers", Contract::V0_1, include_bytes!("../../../tests/fixtures/v0.1/tiers.wasm"));
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use mountgate_core::{Digest, PolicyName};
+use mountgate_core::{Digest, PolicyName, RequestMount};
 use mountgate_policy::{AdmissionError, Host, HostConfig, Plugin, Policy, bundled};
 
 use crate::config::PluginConfig;
@@ -44,11 +44,15 @@ impl Policies {
     }
 }
 
-/// A plugin prepared with settings.
-pub(super) async fn configure(plugin: &Arc<Plugin>, settings: &serde_json::Value) -> Result<Arc<Policy>, String> {
-    let plugin = Arc::clone(plugin);
+/// A plugin prepared for a mount, with settings.
+pub(super) async fn configure(
+    plugin: &Arc<Plugin>,
+    settings: &serde_json::Value,
+    mount: &Arc<RequestMount>,
+) -> Result<Arc<Policy>, String> {
+    let (plugin, mount) = (Arc::clone(plugin), Arc::clone(mount));
     let settings = settings.to_string();
-    off_the_async_threads(move || plugin.configure(&settings)).await?.map_err(|error| error.to_string())
+    off_the_async_threads(move || plugin.configure(&settings, &mount)).await?.map_err(|error| error.to_string())
 }
 
 /// Compiling takes tens of milliseconds, and a plugin's `configure` as long as it is allowed to.

@@ -4,7 +4,7 @@
 //! that its verdict holds by itself: the gateway's own enforcement of the ceiling stands behind it, not in its place.
 
 use mountgate_plugin_sdk::prelude::*;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 /// The policy.
 #[derive(Debug)]
@@ -15,24 +15,28 @@ pub struct Ceiling;
 #[serde(deny_unknown_fields)]
 pub struct Settings {}
 
-/// It needs none.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Prepared;
-
 impl Policy for Ceiling {
     type Settings = Settings;
-    type Prepared<'a> = Prepared;
+    /// The grant of each relation.
+    type Prepared<'a> = Listed<'a, Granted>;
+
+    const KEEPS_CEILING: bool = false;
 
     fn describe() -> Manifest {
         Manifest::new("ceiling", "grants the ceiling as it is")
     }
 
-    fn configure(_: Settings) -> Result<Prepared, String> {
-        Ok(Prepared)
+    fn configure(_: Settings, mount: &Mount) -> Result<Listed<'static, Granted>, String> {
+        mount.prepare(|relation| Ok(Some(relation.narrowed().into())))
     }
 
-    fn decide(_: &Prepared, request: Request) -> Result<Verdict, String> {
-        let grants: Vec<RelationGrant> = request.ceiling.into_iter().map(RelationGrant::from).collect();
+    fn decide(prepared: &Listed<'_, Granted>, request: &Request<'_>) -> Result<Verdict, String> {
+        let mut grants = Vec::with_capacity(request.touch.relations.len());
+        for touched in request.relations() {
+            if let Some(granted) = prepared.get(touched.in_mount())? {
+                grants.push(touched.grant(granted));
+            }
+        }
         Ok(Verdict::allow(grants).into())
     }
 }

@@ -18,14 +18,16 @@
 //! customers = { columns = ["customer_id", "email"], masks = { email = "hash" }, filter = "region = claim.region" }
 //! ```
 //!
-//! Closed by default: a table that the tier does not name is not granted, so a misspelt name takes away and never
-//! gives. A column that the ceiling does not show is an error, and denies.
+//! Closed by default: a table that the tier does not name is not granted. A table or column that the mount does not show
+//! is an error when the mount loads.
 //!
 //! The verdict repeats what is left of the ceiling in full, so that it holds by itself.
 
 mod settings;
 
-use mountgate_plugin_sdk::{prelude::*, types::Node};
+use std::borrow::Cow;
+
+use mountgate_plugin_sdk::prelude::*;
 use serde::{Deserialize, Serialize};
 
 pub use settings::Settings;
@@ -39,7 +41,11 @@ pub struct Tiers;
 pub struct Prepared<'a> {
     #[serde(borrow)]
     tiers: Vec<Tier<'a>>,
+    /// Whether whom no tier matches gets the ceiling.
     otherwise: Fallback,
+    /// The ceiling of each relation, where some tier keeps it.
+    #[serde(borrow)]
+    ceiling: Listed<'a, Granted>,
 }
 
 /// What holds where nothing is said.
@@ -55,57 +61,63 @@ pub enum Fallback {
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Tier<'a> {
-    when: Vec<(String, Vec<ClaimValue>)>,
     #[serde(borrow)]
-    tables: Indexed<'a, Table>,
-    denied: Vec<String>,
-    others: Fallback,
+    when: Vec<(Cow<'a, str>, Vec<ClaimValue>)>,
+    #[serde(borrow)]
+    tables: Listed<'a, Table>,
     limits: Limits,
     valid_for_ms: Option<i64>,
 }
 
+/// What a tier grants of a relation that it grants.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Table {
-    columns: Option<Vec<String>>,
-    masks: Vec<(String, Mask)>,
-    filter: Option<Vec<Node>>,
+enum Table {
+    /// The ceiling as it is.
+    Ceiling,
+    /// So much of it.
+    Narrowed(Granted),
 }
 
 impl Policy for Tiers {
     type Settings = Settings;
     type Prepared<'a> = Prepared<'a>;
 
+    const KEEPS_CEILING: bool = false;
+
     fn describe() -> Manifest {
         Manifest::new("tiers", "narrows the ceiling by claims; the first tier that matches counts")
             .settings_schema(include_str!("schema.json"))
     }
 
-    fn configure(settings: Settings) -> Result<Prepared<'static>, String> {
-        settings.prepare()
+    fn configure(settings: Settings, mount: &Mount) -> Result<Prepared<'static>, String> {
+        settings.prepare(mount)
     }
 
-    fn decide(prepared: &Prepared<'_>, request: Request) -> Result<Verdict, String> {
-        let Some(tier) = prepared.tiers.iter().find(|tier| tier.matches(&request)) else {
-            return Ok(match prepared.otherwise {
-                Fallback::Deny => Verdict::deny("no_tier", "no tier of this mount matches your claims"),
-                Fallback::Ceiling => {
-                    Verdict::allow(request.ceiling.into_iter().map(RelationGrant::from).collect::<Vec<_>>()).into()
-                }
-            });
-        };
-        let mut grants = Vec::with_capacity(request.ceiling.len());
-        for relation in request.ceiling {
-            match tier.tables.get(&relation.name)? {
-                Some(table) => grants.push(table.narrow(relation.into())?),
-                None if tier.others == Fallback::Ceiling && !tier.denied.contains(&relation.name) => {
-                    grants.push(relation.into());
-                }
-                None => {}
-            }
+    fn decide(prepared: &Prepared<'_>, request: &Request<'_>) -> Result<Verdict, String> {
+        let tier = prepared.tiers.iter().find(|tier| tier.matches(request));
+        if tier.is_none() && prepared.otherwise == Fallback::Deny {
+            return Ok(Verdict::deny("no_tier", "no tier of this mount matches your claims"));
         }
-        let mut allow = Verdict::allow(grants).limits(tier.limits.clone());
-        if let Some(milliseconds) = tier.valid_for_ms.and_then(|ms| u32::try_from(ms).ok()) {
-            allow = allow.valid_for_ms(milliseconds);
+        let mut grants = Vec::with_capacity(request.touch.relations.len());
+        for touched in request.relations() {
+            let place = touched.in_mount();
+            let table = match tier {
+                Some(tier) => tier.tables.get(place)?,
+                None => Some(Table::Ceiling),
+            };
+            let granted = match table {
+                Some(Table::Narrowed(granted)) => Some(granted),
+                Some(Table::Ceiling) => prepared.ceiling.get(place)?,
+                None => None,
+            };
+            grants.extend(granted.map(|granted| touched.grant(granted)));
+        }
+        let mut allow = Verdict::allow(grants);
+        if let Some(tier) = tier {
+            allow = allow.limits(tier.limits.clone());
+            if let Some(milliseconds) = tier.valid_for_ms.and_then(|ms| u32::try_from(ms).ok()) {
+                allow = allow.valid_for_ms(milliseconds);
+            }
         }
         Ok(allow.into())
     }
@@ -114,7 +126,7 @@ impl Policy for Tiers {
 export_policy!(Tiers);
 
 impl Tier<'_> {
-    fn matches(&self, request: &Request) -> bool {
+    fn matches(&self, request: &Request<'_>) -> bool {
         self.when.iter().all(|(name, wanted)| {
             request.claim(name).is_some_and(|claim| wanted.iter().any(|wanted| meets(claim, wanted)))
         })
@@ -127,22 +139,6 @@ fn meets(claim: &ClaimValue, wanted: &ClaimValue) -> bool {
         (ClaimValue::Texts(texts), ClaimValue::Text(wanted)) => texts.contains(wanted),
         (ClaimValue::Integers(integers), ClaimValue::Integer(wanted)) => integers.contains(wanted),
         (claim, wanted) => claim == wanted,
-    }
-}
-
-impl Table {
-    fn narrow(self, grant: RelationGrant) -> Result<RelationGrant, String> {
-        let mut grant = match self.columns {
-            Some(columns) => grant.only_columns(columns)?,
-            None => grant,
-        };
-        for (column, mask) in self.masks {
-            grant = grant.mask(&column, mask)?;
-        }
-        Ok(match self.filter.and_then(Expr::from_nodes) {
-            Some(filter) => grant.filter(filter),
-            None => grant,
-        })
     }
 }
 

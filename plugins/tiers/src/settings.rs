@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use mountgate_plugin_sdk::{
     prelude::*,
     settings::{DurationSetting, FilterSetting, LimitsSetting, MaskSetting},
+    types::Node,
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value as Json;
@@ -44,25 +45,26 @@ struct TableSetting {
 }
 
 impl Settings {
-    /// Checks and prepares them. Every error names the key, as a path.
-    pub(crate) fn prepare(self) -> Result<Prepared<'static>, String> {
+    /// Checks them against the mount and prepares them. Every error names the key, as a path.
+    pub(crate) fn prepare(self, mount: &Mount) -> Result<Prepared<'static>, String> {
         if self.tiers.is_empty() && self.otherwise == Fallback::Deny {
             return Err("`tiers` is empty, so every request would be denied: add a tier, or set `otherwise`".into());
         }
         let mut tiers = Vec::with_capacity(self.tiers.len());
         for (index, tier) in self.tiers.into_iter().enumerate() {
-            tiers.push(prepare_tier(tier).map_err(|error| format!("tiers[{index}]{error}"))?);
+            tiers.push(prepare_tier(tier, mount).map_err(|error| format!("tiers[{index}]{error}"))?);
         }
-        Ok(Prepared { tiers, otherwise: self.otherwise })
+        let ceiling = mount.prepare(|relation| Ok(Some(relation.narrowed().into())))?;
+        Ok(Prepared { tiers, otherwise: self.otherwise, ceiling })
     }
 }
 
-fn prepare_tier(json: Json) -> Result<Tier<'static>, String> {
+fn prepare_tier(json: Json, mount: &Mount) -> Result<Tier<'static>, String> {
     let setting: TierSetting = keyed(json).map_err(|error| format!(": {error}"))?;
     let mut when = Vec::with_capacity(setting.when.len());
     for (claim, wanted) in setting.when {
         let values = wanted_values(wanted).map_err(|error| format!(".when.{claim}: {error}"))?;
-        when.push((claim, values));
+        when.push((claim.into(), values));
     }
     if !setting.deny.is_empty() && setting.others == Fallback::Deny {
         return Err(
@@ -72,11 +74,18 @@ fn prepare_tier(json: Json) -> Result<Tier<'static>, String> {
     if let Some(twice) = setting.deny.iter().find(|name| setting.tables.contains_key(*name)) {
         return Err(format!(".deny: `{twice}` is granted under `tables` as well"));
     }
-    let mut tables = Vec::with_capacity(setting.tables.len());
-    for (name, table) in setting.tables {
-        let prepared = prepare_table(table).map_err(|error| format!(".tables.{name}{error}"))?;
-        tables.push((name, prepared));
+    if let Some(unknown) = setting.deny.iter().find(|name| mount.relation(name).is_none()) {
+        return Err(format!(".deny: {}", no_table(unknown, mount)));
     }
+    let mut tables = BTreeMap::new();
+    for (name, table) in setting.tables {
+        let prepared = prepare_table(&name, table, mount).map_err(|error| format!(".tables.{name}{error}"))?;
+        tables.insert(name, prepared);
+    }
+    let tables = mount.prepare(|relation| {
+        let fallback = setting.others == Fallback::Ceiling && !setting.deny.contains(&relation.name);
+        Ok(tables.remove(&relation.name).or_else(|| fallback.then_some(Table::Ceiling)))
+    });
     let limits = match setting.limits {
         Some(json) => keyed::<LimitsSetting>(json).map_err(|error| format!(".limits: {error}"))?.into(),
         None => Limits::none(),
@@ -85,15 +94,13 @@ fn prepare_tier(json: Json) -> Result<Tier<'static>, String> {
     let valid_for = valid_for.transpose().map_err(|error| format!(".valid_for: {error}"))?;
     Ok(Tier {
         when,
-        tables: Indexed::new(tables).map_err(|error| format!(".tables: {error}"))?,
-        denied: setting.deny,
-        others: setting.others,
+        tables: tables.map_err(|error| format!(".tables: {error}"))?,
         limits,
         valid_for_ms: valid_for.map(|duration| duration.0),
     })
 }
 
-fn prepare_table(json: Json) -> Result<Table, String> {
+fn prepare_table(name: &str, json: Json, mount: &Mount) -> Result<Table, String> {
     let setting: TableSetting = keyed(json).map_err(|error| format!(": {error}"))?;
     if let Some(columns) = &setting.columns {
         if columns.is_empty() {
@@ -110,7 +117,35 @@ fn prepare_table(json: Json) -> Result<Table, String> {
     }
     let filter = setting.filter.map(|text| FilterSetting::read(&text)).transpose();
     let filter = filter.map_err(|error| format!(".filter: {error}"))?;
-    Ok(Table { columns: setting.columns, masks, filter: filter.map(|filter| filter.0.into_nodes()) })
+    // What the settings say makes sense by itself; the rest is the mount's to say.
+    let relation = mount.relation(name).ok_or_else(|| format!(": {}", no_table(name, mount)))?;
+    if setting.columns.is_none() && masks.is_empty() && filter.is_none() {
+        return Ok(Table::Ceiling);
+    }
+    let mut narrowed = relation.narrowed();
+    if let Some(columns) = setting.columns {
+        narrowed = narrowed.only_columns(columns).map_err(|error| format!(".columns: {error}"))?;
+    }
+    for (column, mask) in masks {
+        narrowed = narrowed.mask(&column, mask).map_err(|error| format!(".masks.{column}: {error}"))?;
+    }
+    if let Some(FilterSetting(filter)) = filter {
+        let nodes = filter.clone().into_nodes();
+        let unknown = nodes.iter().find_map(|node| match node {
+            Node::Column(column) if !relation.may_filter_by(column) => Some(column),
+            _ => None,
+        });
+        if let Some(unknown) = unknown {
+            return Err(format!(".filter: the ceiling neither shows nor lends a column `{unknown}` of `{name}`"));
+        }
+        narrowed = narrowed.filter(filter);
+    }
+    Ok(Table::Narrowed(narrowed.into()))
+}
+
+fn no_table(name: &str, mount: &Mount) -> String {
+    let shown: Vec<&str> = mount.relations.iter().map(|relation| relation.name.as_str()).take(10).collect();
+    format!("the mount shows no table `{name}`; it shows {}", shown.join(", "))
 }
 
 /// serde also reads a struct from a list, by position: no operator means that.

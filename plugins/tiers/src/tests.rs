@@ -1,4 +1,4 @@
-use mountgate_plugin_sdk::testing::{self, RequestBuilder};
+use mountgate_plugin_sdk::testing::{self, Answer, MountBuilder, RequestBuilder};
 
 use super::*;
 
@@ -20,17 +20,42 @@ fn partial() -> Mask {
     Mask::Partial(Partial { first: 1, last: 4, fill: "*".into() })
 }
 
-fn request() -> RequestBuilder {
-    RequestBuilder::new("support-bot", "support")
-        .relation("customers", &[("customer_id", "integer"), ("name", "text"), ("email", "text"), ("region", "text")])
-        .ceiling_mask("customers", "email", partial())
-        .ceiling_filter("customers", col("customer_id").eq(claim("customer_id")))
-        .relation("orders", &[("order_id", "integer"), ("status", "text")])
-        .relation("employee_records", &[("salary", "integer")])
+fn mount() -> Mount {
+    mount_builder().build()
 }
 
-fn decide(settings: &str, request: RequestBuilder) -> Verdict {
-    testing::configure::<Tiers>(settings).unwrap().decide(request.build()).unwrap()
+fn mount_builder() -> MountBuilder {
+    MountBuilder::new("support")
+        .relation(
+            "customers",
+            &[
+                ("customer_id", Scalar::Integer),
+                ("name", Scalar::Text),
+                ("email", Scalar::Text),
+                ("region", Scalar::Text),
+            ],
+        )
+        .mask("customers", "email", partial())
+        .filter("customers", col("customer_id").eq(claim("customer_id")))
+        .relation("orders", &[("order_id", Scalar::Integer), ("status", Scalar::Text)])
+        .relation("employee_records", &[("salary", Scalar::Integer)])
+}
+
+fn request() -> RequestBuilder {
+    // In another order than the mount's.
+    RequestBuilder::new("support-bot", &mount()).touch("orders").touch("customers").touch("employee_records")
+}
+
+fn decide(settings: &str, request: RequestBuilder) -> Answer {
+    testing::configure::<Tiers>(settings, &mount()).unwrap().decide(request).unwrap()
+}
+
+fn as_ceiling(relation: &str) -> Option<Narrowed> {
+    Some(mount().relation(relation)?.narrowed())
+}
+
+fn refused(settings: &str) -> String {
+    testing::configure::<Tiers>(settings, &mount()).unwrap_err()
 }
 
 #[test]
@@ -50,64 +75,75 @@ fn whom_no_tier_matches_is_denied() {
 
 #[test]
 fn a_table_that_the_tier_does_not_name_is_not_granted() {
-    let verdict = decide(SETTINGS, request().claim("role", "junior"));
-    assert_eq!(verdict.granted("employee_records"), None);
-    let misspelt = SETTINGS.replace("\"customers\"", "\"custmers\"");
-    assert_eq!(decide(&misspelt, request().claim("role", "junior")).granted("customers"), None);
+    let answer = decide(SETTINGS, request().claim("role", "junior"));
+    assert!(answer.granted("customers").is_some());
+    assert_eq!(answer.granted("employee_records"), None);
 }
 
 #[test]
 fn a_tier_narrows_and_repeats_the_ceiling() {
-    let verdict = decide(SETTINGS, request().claim("role", "junior"));
-    let customers = verdict.granted("customers").unwrap();
-    let names: Vec<&str> = customers.columns.iter().map(|column| column.name.as_str()).collect();
-    assert_eq!(names, ["customer_id", "email", "region"]);
+    let answer = decide(SETTINGS, request().claim("role", "junior"));
+    let customers = answer.granted("customers").unwrap();
+    assert_eq!(customers.columns().collect::<Vec<_>>(), ["customer_id", "email", "region"]);
     assert_eq!(customers.masks_of("email"), Some(&[partial(), Mask::Hash][..]));
     let both = col("customer_id").eq(claim("customer_id")).and(col("region").eq(claim("region")));
-    assert_eq!(customers.filter, Some(both.into_nodes()));
-    assert_eq!(verdict.granted("orders"), Some(&RelationGrant::from_ceiling(&request().build().ceiling[1])));
-    let Verdict::Allow(allow) = verdict else { panic!("{verdict:?}") };
+    assert_eq!(customers.rows(), Some(both.into_nodes().as_slice()));
+    assert_eq!(answer.granted("orders"), as_ceiling("orders"));
+    let Verdict::Allow(allow) = answer.verdict else { panic!("{answer:?}") };
     assert_eq!((allow.limits.max_rows, allow.valid_for_ms), (Some(50), Some(30_000)));
     assert_eq!(allow.limits.requests, vec![Rate { amount: 10, window_ms: 60_000 }]);
 }
 
 #[test]
 fn a_lent_column_may_be_filtered_by_and_is_not_granted() {
-    let lent = request().lent("customers", "tenant", "text").claim("role", "junior");
+    let lending = mount_builder().lend("customers", "tenant", Scalar::Text).build();
     let settings = SETTINGS.replace("region = claim.region", "tenant = 'north'");
-    let verdict = decide(&settings, lent.clone());
-    let customers = verdict.granted("customers").unwrap();
+    let policy = testing::configure::<Tiers>(&settings, &lending).unwrap();
+    let answer = policy.decide(policy.request("a").claim("role", "junior").touch("customers")).unwrap();
+    let customers = answer.granted("customers").unwrap();
     assert!(!customers.has_column("tenant"));
     let both = col("customer_id").eq(claim("customer_id")).and(col("tenant").eq("north"));
-    assert_eq!(customers.filter, Some(both.into_nodes()));
+    assert_eq!(customers.rows(), Some(both.into_nodes().as_slice()));
     // Granting it is past the ceiling; the policy says so itself, and the gateway would.
     let reaching = SETTINGS.replace("\"email\", \"region\"", "\"email\", \"tenant\"");
-    let refused = testing::configure::<Tiers>(&reaching).unwrap().decide(lent.build());
-    assert!(refused.unwrap_err().contains("no column `tenant`"));
+    let refused = testing::configure::<Tiers>(&reaching, &lending).unwrap_err();
+    assert!(refused.contains("no column `tenant`"), "{refused}");
 }
 
 #[test]
 fn the_first_tier_that_matches_counts_and_list_claims_match_by_any_value() {
     let both =
         request().claim("role", vec!["senior".to_owned(), "temp".to_owned()]).claim("vetted", true).claim("level", 3);
-    let verdict = decide(SETTINGS, both);
-    assert_eq!(verdict.granted("customers").unwrap().masks_of("email").unwrap().len(), 2);
+    let answer = decide(SETTINGS, both);
+    assert_eq!(answer.granted("customers").unwrap().masks_of("email").unwrap().len(), 2);
 }
 
 #[test]
 fn others_may_keep_the_ceiling() {
-    let verdict = decide(SETTINGS, request().claim("role", "senior").claim("vetted", true).claim("level", 3));
-    assert_eq!(verdict.granted("customers"), Some(&RelationGrant::from_ceiling(&request().build().ceiling[0])));
-    assert_eq!(verdict.granted("employee_records"), None);
+    let answer = decide(SETTINGS, request().claim("role", "senior").claim("vetted", true).claim("level", 3));
+    assert_eq!(answer.granted("customers"), as_ceiling("customers"));
+    assert_eq!(answer.granted("employee_records"), None);
     let open = decide(r#"{"tiers": [], "otherwise": "ceiling"}"#, request());
-    assert!(open.granted("employee_records").is_some());
+    for relation in ["customers", "orders", "employee_records"] {
+        assert_eq!(open.granted(relation), as_ceiling(relation));
+    }
 }
 
 #[test]
-fn a_column_that_the_ceiling_does_not_show_fails_the_decision() {
-    let settings = r#"{"tiers": [{"when": {}, "tables": {"customers": {"columns": ["salary"]}}}]}"#;
-    let error = testing::configure::<Tiers>(settings).unwrap().decide(request().build()).unwrap_err();
-    assert!(error.contains("`salary`"), "{error}");
+fn what_the_mount_does_not_show_is_refused_when_it_loads() {
+    for (table, says) in [
+        (r#""custmers": {}"#, "tiers[0].tables.custmers: the mount shows no table `custmers`; it shows customers, "),
+        (r#""customers": {"columns": ["salary"]}"#, "tiers[0].tables.customers.columns: "),
+        (r#""customers": {"columns": ["salary"]}"#, "no column `salary` of `customers`"),
+        (r#""customers": {"masks": {"salary": "hash"}}"#, "tiers[0].tables.customers.masks.salary: "),
+        (r#""customers": {"filter": "tenant = 1"}"#, "tiers[0].tables.customers.filter: "),
+        (r#""customers": {"filter": "tenant = 1"}"#, "`tenant` of `customers`"),
+    ] {
+        let error = refused(&format!(r#"{{"tiers": [{{"when": {{}}, "tables": {{{table}}}}}]}}"#));
+        assert!(error.contains(says), "{table}: {error}");
+    }
+    let error = refused(r#"{"tiers": [{"when": {}, "others": "ceiling", "deny": ["employe_records"]}]}"#);
+    assert!(error.starts_with("tiers[0].deny: the mount shows no table `employe_records`"), "{error}");
 }
 
 #[test]
@@ -143,7 +179,7 @@ fn settings_that_make_no_sense_are_refused_by_key() {
         (r#"{"tiers": [{"when": {}, "limits": {"requests": "10/week"}}]}"#, "tiers[0].limits: `10/week`"),
         (r#"{"tiers": [{"when": {}, "valid_for": "soon"}]}"#, "tiers[0].valid_for: `soon`"),
     ] {
-        let error = testing::configure::<Tiers>(settings).unwrap_err();
+        let error = refused(settings);
         assert!(error.contains(says), "{settings}: {error}");
     }
 }

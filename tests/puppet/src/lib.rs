@@ -33,6 +33,9 @@ pub struct Script {
     pub valid_for_ms: Option<u32>,
 }
 
+/// A place that nothing has.
+const NOWHERE: u32 = 1_000;
+
 /// Claims seen: what a fresh instance for every decision must keep empty.
 static SEEN: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
@@ -45,16 +48,16 @@ impl Policy for Puppet {
         Manifest::new("test/puppet", "says what it is told to").settings_schema(r#"{"type":"object"}"#)
     }
 
-    fn configure(script: Script) -> Result<String, String> {
+    fn configure(script: Script, _: &Mount) -> Result<String, String> {
         serde_json::to_string(&script).map_err(|error| error.to_string())
     }
 
-    fn decide(prepared: &String, request: Request) -> Result<Verdict, String> {
+    fn decide(prepared: &String, request: &Request<'_>) -> Result<Verdict, String> {
         let script: Script = serde_json::from_str(prepared).map_err(|error| error.to_string())?;
         let grant = match script.grant {
             None => Grant::Ceiling,
             Some(relations) => Grant::Narrowed(
-                relations.into_iter().map(|(name, grant)| granted(name, grant)).collect::<Result<_, _>>()?,
+                relations.iter().map(|(name, grant)| granted(request, name, grant)).collect::<Result<_, _>>()?,
             ),
         };
         let mut limits = Limits::none();
@@ -86,14 +89,22 @@ impl Policy for Puppet {
     }
 }
 
-fn granted(name: String, grant: Json) -> Result<RelationGrant, String> {
+/// A name that the mount or the request does not have becomes a place that it does not have.
+fn granted(request: &Request<'_>, name: &str, grant: &Json) -> Result<RelationGrant, String> {
+    let touched = request.relation(name);
+    let shown = touched.map(|touched| touched.ceiling()).transpose()?;
+    let place_of = |column: &str| {
+        let shown = shown.as_ref()?.columns.iter().position(|shown| shown.name == column)?;
+        u32::try_from(shown).ok()
+    };
     let columns = match grant.get("columns") {
         Some(Json::Object(columns)) => columns
             .iter()
             .map(|(column, masks)| {
                 let masks = masks.as_array().cloned().unwrap_or_default();
                 let masks = masks.into_iter().map(|mask| MaskSetting::read(mask).map(|mask| mask.0));
-                Ok(ColumnGrant { name: column.clone(), masks: masks.collect::<Result<_, String>>()? })
+                let column = place_of(column).unwrap_or(NOWHERE);
+                Ok(ColumnGrant { column, masks: masks.collect::<Result<_, String>>()? })
             })
             .collect::<Result<_, String>>()?,
         _ => vec![],
@@ -102,7 +113,10 @@ fn granted(name: String, grant: Json) -> Result<RelationGrant, String> {
         Some(text) => Some(FilterSetting::read(text)?.0.into_nodes()),
         None => None,
     };
-    Ok(RelationGrant { name, columns, filter })
+    Ok(match touched {
+        Some(touched) => touched.grant(Granted { columns, filter }),
+        None => RelationGrant { relation: NOWHERE, columns, filter },
+    })
 }
 
 export_policy!(Puppet);

@@ -1,7 +1,7 @@
 //! `mountgate:policy@0.1`.
 
 wasmtime::component::bindgen!({
-    path: "../../wit",
+    path: "../../wit/v0.1",
     world: "policy",
     ownership: Owning,
 });

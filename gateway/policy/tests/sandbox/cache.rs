@@ -2,7 +2,7 @@ use std::{fs, path::Path};
 
 use mountgate_policy::{DiskCache, Host, HostConfig};
 
-use crate::fixtures::{Fixture, PLAIN, config, request};
+use crate::fixtures::{Fixture, PLAIN, config, mount, request};
 
 fn host(dir: &Path, key: u8) -> Host {
     let disk = DiskCache { dir: dir.to_owned(), key: [key; 32].into() };
@@ -16,7 +16,7 @@ fn only_file(dir: &Path) -> std::path::PathBuf {
 }
 
 fn serves(host: &Host, bytes: &[u8]) {
-    host.admit(bytes).unwrap().configure("{}").unwrap().decide(&request()).unwrap();
+    host.admit(bytes).unwrap().configure("{}", &mount()).unwrap().decide(&request()).unwrap();
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use mountgate_core::{DecisionRequest, RequestTime, Verdict};
 use mountgate_policy::Policy;
 
-use crate::fixtures::{DENY, Fixture, host, request};
+use crate::fixtures::{DENY, Fixture, host, mount, request};
 
 const WORLDS: &str = "
 package wasi:io@0.2.0;
@@ -36,7 +36,7 @@ world fixture {
     import wasi:clocks/monotonic-clock@0.2.0;
     import wasi:random/random@0.2.0;
     import wasi:cli/environment@0.2.0;
-    include mountgate:policy/policy@0.1.0;
+    include mountgate:policy/policy@VERSION;
 }";
 
 const IMPORTS: &str = r#"
@@ -63,7 +63,7 @@ fn policy(number: &str, describe: &str) -> std::sync::Arc<Policy> {
          (i32.store (i32.const 1216) (i32.const 3072)) (i32.store (i32.const 1220) (i32.const 16))"
     );
     let fixture = Fixture { imports: IMPORTS, extra: SPELL, describe, decide: &decide, ..Fixture::default() };
-    host().admit(&fixture.component(WORLDS)).unwrap().configure("{}").unwrap()
+    host().admit(&fixture.component(WORLDS)).unwrap().configure("{}", &mount()).unwrap()
 }
 
 fn told(policy: &Policy, request: &DecisionRequest) -> String {

@@ -1,12 +1,12 @@
 //! The request, as the policy may see it.
 
 use mountgate_core::{
-    self as core, DecisionRequest, Use,
+    self as core, DecisionRequest,
     request::{RequestColumn, RequestRelation},
 };
 
-use super::values::{filter_to, limits_to, mask_to, op_to, value_to};
-use crate::{bindings::v0_1::mountgate::policy::types as wit, plugin::Inputs};
+use super::{filter_to, limits_to, mask_to, op_to, uses_to, value_to, verb_to, wit};
+use crate::plugin::Inputs;
 
 /// The request with what the policy did not declare withheld, whatever the caller of the host filled in.
 pub(crate) fn request_to(request: &DecisionRequest, inputs: Inputs) -> wit::Request {
@@ -56,12 +56,7 @@ fn claim_to(value: &core::ClaimValue) -> wit::ClaimValue {
 
 fn touch_to(touch: &core::Touch) -> wit::Touch {
     wit::Touch {
-        verb: match touch.verb {
-            core::Verb::Read => wit::Verb::Read,
-            core::Verb::Insert => wit::Verb::Insert,
-            core::Verb::Update => wit::Verb::Update,
-            core::Verb::Delete => wit::Verb::Delete,
-        },
+        verb: verb_to(touch.verb),
         relations: touch
             .relations
             .iter()
@@ -93,21 +88,6 @@ fn touch_to(touch: &core::Touch) -> wit::Touch {
             })
             .collect(),
     }
-}
-
-fn uses_to(uses: core::Uses) -> wit::Uses {
-    uses.iter().fold(wit::Uses::empty(), |flags, one| {
-        flags
-            | match one {
-                Use::Projected => wit::Uses::PROJECTED,
-                Use::Filtered => wit::Uses::FILTERED,
-                Use::Joined => wit::Uses::JOINED,
-                Use::Grouped => wit::Uses::GROUPED,
-                Use::Ordered => wit::Uses::ORDERED,
-                Use::Aggregated => wit::Uses::AGGREGATED,
-                Use::Assigned => wit::Uses::ASSIGNED,
-            }
-    })
 }
 
 fn relation_to(relation: &RequestRelation) -> wit::CeilingRelation {
