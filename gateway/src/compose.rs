@@ -13,7 +13,7 @@ use mountgate_backend::Backend;
 use mountgate_core::{BackendName, Ceiling, MountName, PolicyName, RelationName, RequestMount};
 use mountgate_driver::{PostgresConfig, SqliteConfig, Store, StoreConfig, StoreError};
 use mountgate_mediate::{Assigned, Generation, Mount, MountSpec};
-use mountgate_policy::{AdmissionError, HostConfig, Plugin};
+use mountgate_policy::{AdmissionError, HostConfig, Isolation, Plugin};
 use zeroize::Zeroizing;
 
 use self::policies::Policies;
@@ -301,7 +301,13 @@ async fn configure(
     // One that was not admitted is told already.
     let plugin = plugins.get(&choice.name)?;
     match policies::configure(plugin, &choice.settings, mount).await {
-        Ok(policy) => Some(Assigned { name: choice.name.clone(), policy }),
+        Ok(policy) => Some(Assigned {
+            name: choice.name.clone(),
+            policy: match choice.isolation {
+                Isolation::Fresh => policy,
+                Isolation::Warm => policy.with_isolation(Isolation::Warm),
+            },
+        }),
         Err(why) => {
             let mut place = choice.place.clone();
             // Where settings are given, they are what the policy speaks of.
@@ -319,7 +325,11 @@ async fn configure(
 /// The policy host's configuration: the defaults, with compiled components kept in the state folder.
 pub fn host_config(main: &MainFile, keys: &Keys) -> HostConfig {
     HostConfig {
-        disk: Some(mountgate_policy::DiskCache { dir: main.server.state.join("compiled"), key: keys.compiled() }),
+        disk: Some(mountgate_policy::DiskCache {
+            dir: main.server.state.join("compiled"),
+            bytes: mountgate_policy::DiskCache::BYTES,
+            key: keys.compiled(),
+        }),
         ..HostConfig::default()
     }
 }

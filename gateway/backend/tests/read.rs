@@ -106,6 +106,7 @@ impl Mount {
             plugin: Digest::of(b"plugin"),
             settings: None,
             cached: false,
+            replayable: true,
             request: &request,
             parameters,
             verdict: &verdict,

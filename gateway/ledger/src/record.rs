@@ -112,6 +112,8 @@ pub struct DecisionRecord<'a> {
     pub settings: Option<Digest>,
     /// Whether the verdict came from the cache.
     pub cached: bool,
+    /// Whether the same request would get the same verdict again: not from a policy whose instances are kept warm.
+    pub replayable: bool,
     /// What the policy was asked.
     pub request: &'a DecisionRequest,
     /// The request's parameters, whether or not the policy was shown them. Written as keyed digests.
@@ -174,6 +176,11 @@ pub struct AdminRecord<'a> {
     pub details: serde_json::Value,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_true(truth: &bool) -> bool {
+    *truth
+}
+
 #[derive(Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 enum Body<'a> {
@@ -185,6 +192,8 @@ enum Body<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         settings: Option<Digest>,
         cached: bool,
+        #[serde(skip_serializing_if = "is_true")]
+        replayable: bool,
         request: RequestBody<'a>,
         parameters: Vec<KeyedDigest>,
         verdict: VerdictBody<'a>,
@@ -382,6 +391,7 @@ impl Spelling {
             plugin: record.plugin,
             settings: record.settings,
             cached: record.cached,
+            replayable: record.replayable,
             request: self.request(record.request, record.parameters)?,
             parameters: record.parameters.iter().map(|value| self.digests.value(value)).collect(),
             verdict: self.verdict(record)?,

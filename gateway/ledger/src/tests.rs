@@ -129,6 +129,7 @@ impl Sample {
             plugin: Digest::of(b"plugin"),
             settings: None,
             cached: false,
+            replayable: true,
             request: &self.request,
             parameters: &self.parameters,
             verdict: &self.verdict,

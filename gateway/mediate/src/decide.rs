@@ -38,6 +38,8 @@ pub(crate) struct Decided {
     pub(crate) grant: Arc<Grant>,
     pub(crate) limits: Arc<Limits>,
     pub(crate) verdict: Verdict,
+    /// Whether asking again would give the same.
+    pub(crate) replayable: bool,
     valid_until_ms: Option<i64>,
 }
 
@@ -93,7 +95,7 @@ impl Mount {
         let decided = policy.decide(&request);
         let elapsed = since.elapsed();
         let outcome = match decided {
-            Ok(decision) => self.judge(decision.verdict, question).map(|decided| {
+            Ok(decision) => self.judge(decision.verdict, decision.replayable, question).map(|decided| {
                 let decided = Arc::new(decided);
                 if decided.valid_until_ms.is_some() {
                     self.gives_valid_for.store(true, Ordering::Relaxed);
@@ -146,7 +148,7 @@ impl Mount {
         })
     }
 
-    fn judge(&self, verdict: Verdict, question: &Question<'_>) -> Result<Decided, Failed> {
+    fn judge(&self, verdict: Verdict, replayable: bool, question: &Question<'_>) -> Result<Decided, Failed> {
         let (grant, limits, valid_for_ms) = match &verdict {
             Verdict::Deny { code, reason, hint } => {
                 let mut refusal = Refusal::new(Code::DeniedByPolicy, format!("denied by policy ({code}): {reason}"));
@@ -168,7 +170,7 @@ impl Mount {
             question.now_ms.saturating_add(i64::try_from(ms).unwrap_or(i64::MAX))
         });
         let limits = Arc::new(self.limits.tighten(limits));
-        Ok(Decided { grant, limits, verdict, valid_until_ms })
+        Ok(Decided { grant, limits, verdict, replayable, valid_until_ms })
     }
 }
 

@@ -440,6 +440,7 @@ impl Gateway {
             plugin,
             settings: trail.settings,
             cached: trail.reused,
+            replayable: decided.replayable,
             request,
             parameters: params,
             verdict: &decided.verdict,

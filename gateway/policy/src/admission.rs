@@ -1,7 +1,10 @@
 //! Reading a component before anything of it is compiled or run: its size, its imports, its exports.
 
+mod unfolded;
+
 use wasmparser::{Encoding, Parser, Payload};
 
+use self::unfolded::Unfolded;
 use crate::{config::HostConfig, contract::Contract, error::AdmissionError};
 
 /// The interface that a policy exports.
@@ -61,8 +64,11 @@ pub(crate) fn read(bytes: &[u8], config: &HostConfig) -> Result<Read, AdmissionE
     let mut depth = 0_usize;
     let mut parts = Count { what: "modules and components", count: 0, limit: MAX_PARTS };
     let mut functions = Count { what: "functions", count: 0, limit: config.max_functions };
+    let mut unfolded = Unfolded::default();
     for payload in Parser::new(0).parse_all(bytes) {
-        match payload.map_err(malformed)? {
+        let payload = payload.map_err(malformed)?;
+        unfolded.read(&payload)?;
+        match payload {
             Payload::Version { encoding, .. } => {
                 parts.add(1)?;
                 if depth == 0 && parts.count == 1 && encoding == Encoding::Module {
@@ -85,6 +91,11 @@ pub(crate) fn read(bytes: &[u8], config: &HostConfig) -> Result<Read, AdmissionE
             Payload::ComponentTypeSection(section) => functions.add(section.count())?,
             Payload::CoreTypeSection(section) => functions.add(section.count())?,
             Payload::ComponentCanonicalSection(section) => functions.add(section.count())?,
+            // Compiling takes more than its size's share of time and memory where one function is huge.
+            Payload::CodeSectionEntry(body) if body.range().len() > config.max_function => {
+                let (count, limit) = (body.range().len(), config.max_function);
+                return Err(AdmissionError::TooComplex { what: "bytes in one function", count, limit });
+            }
             Payload::ComponentImportSection(section) if depth == 0 => {
                 for import in section {
                     wasi |= admit(import.map_err(malformed)?.name.name)?;

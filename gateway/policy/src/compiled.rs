@@ -8,7 +8,8 @@ use std::{
     fs,
     hash::{DefaultHasher, Hash as _, Hasher as _},
     io::Write as _,
-    path::PathBuf,
+    path::{Path, PathBuf},
+    time::SystemTime,
 };
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -73,7 +74,12 @@ impl Compiled {
         // mapped from the file, so a later write to the file changes nothing. Who holds the key can run code as the
         // gateway anyway.
         match unsafe { Component::deserialize(engine, code) } {
-            Ok(component) => Some(component),
+            Ok(component) => {
+                // Used now: others go first where the folder grows too large.
+                let touched = fs::File::options().append(true).open(self.path(digest));
+                let _ = touched.and_then(|file| file.set_modified(SystemTime::now()));
+                Some(component)
+            }
             Err(error) => {
                 tracing::warn!(%digest, %error, "a compiled component on disk can't be used; compiling it again");
                 None
@@ -95,10 +101,34 @@ impl Compiled {
             std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
             let mut file = options.open(&beside).map_err(|error| error.to_string())?;
             file.write_all(&mac).and_then(|()| file.write_all(&code)).map_err(|error| error.to_string())?;
-            fs::rename(&beside, &path).map_err(|error| error.to_string())
+            fs::rename(&beside, &path).map_err(|error| error.to_string())?;
+            self.tidy(&path).map_err(|error| error.to_string())
         };
         if let Err(error) = write() {
             tracing::warn!(%digest, %error, "a compiled component could not be written to disk");
         }
+    }
+
+    /// Deletes the files used longest ago until the rest fit, but for the one just written.
+    fn tidy(&self, written: &Path) -> std::io::Result<()> {
+        let mut files = Vec::new();
+        for entry in fs::read_dir(&self.disk.dir)? {
+            let entry = entry?;
+            let is_ours = entry.path().extension().is_some_and(|extension| extension == "compiled");
+            let about = entry.metadata()?;
+            if is_ours && about.is_file() {
+                files.push((about.modified()?, about.len(), entry.path()));
+            }
+        }
+        files.sort();
+        let mut bytes: u64 = files.iter().map(|(_, bytes, _)| bytes).sum();
+        for (_, size, path) in files.iter().filter(|(_, _, path)| path != written) {
+            if bytes <= self.disk.bytes {
+                break;
+            }
+            fs::remove_file(path)?;
+            bytes = bytes.saturating_sub(*size);
+        }
+        Ok(())
     }
 }

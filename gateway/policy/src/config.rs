@@ -9,6 +9,8 @@ use zeroize::Zeroizing;
 pub struct DiskCache {
     /// The folder. Made where it does not exist.
     pub dir: PathBuf,
+    /// Bytes that its files may have together; those used longest ago go first.
+    pub bytes: u64,
     /// The gateway's own key. A file that was not written under it is ignored.
     pub key: Zeroizing<[u8; 32]>,
 }
@@ -17,6 +19,11 @@ impl fmt::Debug for DiskCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DiskCache").field("dir", &self.dir).finish_non_exhaustive()
     }
+}
+
+impl DiskCache {
+    /// Bytes that the files may have together, where nothing else is said.
+    pub const BYTES: u64 = 1 << 30;
 }
 
 /// What the host allows.
@@ -36,6 +43,8 @@ pub struct HostConfig {
     pub max_component: usize,
     /// Functions of a component, over all of its core modules.
     pub max_functions: usize,
+    /// Bytes of one function.
+    pub max_function: usize,
     /// Bytes of compiled code kept in memory, about.
     pub compiled_bytes: u64,
     /// Compiled components on disk, if anywhere.
@@ -44,6 +53,16 @@ pub struct HostConfig {
     pub max_instances: u32,
     /// Instances of each policy kept ready.
     pub ready: usize,
+    /// Instances kept warm at once, over all policies with [`Isolation::Warm`](crate::Isolation::Warm).
+    pub max_warm: usize,
+    /// Decisions that a warm instance serves before it is thrown away.
+    pub warm_calls: u32,
+    /// How long a warm instance is kept without serving one.
+    pub warm_idle: Duration,
+    /// Threads that compile, each of the lowest priority.
+    pub compilers: usize,
+    /// How long a compilation is waited for.
+    pub compile_deadline: Duration,
     /// How long a decision waits for a place before it is refused as overloaded.
     pub wait: Duration,
     /// Bytes that a policy's prints may leave in the trace, per call.
@@ -60,10 +79,16 @@ impl Default for HostConfig {
             max_output: 1 << 20,
             max_component: 32 << 20,
             max_functions: 100_000,
+            max_function: 1 << 20,
             compiled_bytes: 256 << 20,
             disk: None,
             max_instances: 256,
             ready: 32,
+            max_warm: 64,
+            warm_calls: 1_000,
+            warm_idle: Duration::from_secs(60),
+            compilers: std::thread::available_parallelism().map_or(1, usize::from),
+            compile_deadline: Duration::from_secs(300),
             wait: Duration::from_millis(20),
             max_trace: 16 << 10,
         }

@@ -10,8 +10,8 @@ use wasmtime::{
 };
 
 use crate::{
-    admission, compiled::Compiled, config::HostConfig, error::AdmissionError, instances::Keeper, plugin::Plugin,
-    state::State, ticker::Ticker, wasi,
+    admission, compiled::Compiled, compiler::Compiler, config::HostConfig, error::AdmissionError, instances::Keeper,
+    plugin::Plugin, state::State, ticker::Ticker, warm::Warmth, wasi,
 };
 
 /// Core instances that a component may be made of: a language's runtime comes in several modules.
@@ -30,10 +30,12 @@ pub(crate) struct Shared {
     pub(crate) engine: Engine,
     pub(crate) config: HostConfig,
     pub(crate) keeper: Keeper,
+    pub(crate) warmth: Warmth,
     linker: Linker<State>,
     wasi_linker: Linker<State>,
     compiled: Cache<Digest, Component>,
     disk: Option<Compiled>,
+    compiler: Compiler,
     // Held for its thread.
     _ticker: Ticker,
 }
@@ -62,7 +64,10 @@ impl Host {
                 u32::try_from(code.end.addr().saturating_sub(code.start.addr())).unwrap_or(u32::MAX)
             })
             .build();
-        let shared = Shared { engine, config, keeper, linker, wasi_linker, compiled, disk, _ticker: ticker };
+        let warmth = Warmth::new(config.max_warm, config.warm_calls, config.warm_idle);
+        let compiler = Compiler::new(config.compilers, config.compile_deadline);
+        let shared =
+            Shared { engine, config, keeper, warmth, linker, wasi_linker, compiled, disk, compiler, _ticker: ticker };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -91,7 +96,7 @@ impl Host {
         if let Some(component) = self.shared.disk.as_ref().and_then(|disk| disk.load(engine, digest)) {
             return Ok(component);
         }
-        let component = Component::new(engine, bytes).map_err(|error| format!("{error:#}"))?;
+        let component = self.shared.compiler.compile(engine, bytes)?;
         if let Some(disk) = &self.shared.disk {
             disk.store(&component, digest);
         }

@@ -15,17 +15,19 @@ use wasmtime::Store;
 
 use crate::{contract::Bound, plugin::Stock, state::State};
 
-/// An instance that no request has used.
+/// An instance.
 pub(crate) struct Instance {
     pub(crate) store: Store<State>,
     pub(crate) bound: Bound,
+    /// How many decisions it has been asked for.
+    pub(crate) calls: u32,
     // Given back after the store: fields are dropped in this order.
     _place: Place,
 }
 
 impl Instance {
     pub(crate) fn new(store: Store<State>, bound: Bound, place: Place) -> Self {
-        Self { store, bound, _place: place }
+        Self { store, bound, calls: 0, _place: place }
     }
 }
 
@@ -88,6 +90,13 @@ impl Keeper {
             std::thread::Builder::new().name("policy-instances".into()).spawn(move || keep(&room, &places, ready))?
         };
         Ok(Self { places, room, thread: Some(thread) })
+    }
+
+    /// A place, where one is free.
+    pub(crate) fn free(&self) -> Option<Place> {
+        let mut free = self.places.free.lock();
+        *free = free.checked_sub(1)?;
+        Some(Place { places: Arc::clone(&self.places) })
     }
 
     /// A place, waiting for one where all are taken.

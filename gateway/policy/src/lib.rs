@@ -1,8 +1,8 @@
 //! The Wasm host: admits policies' components, compiles them off the request's path, and asks them for verdicts.
 //!
 //! A policy is taken for an attacker. It gets no import but WASI interfaces answered emptily and the same each time,
-//! a bounded memory, stack, time and answer, and a fresh instance for each decision, so that nothing that one
-//! caller's request left behind can reach another's. Whatever goes wrong is a [`PolicyError`], and that is a deny.
+//! a bounded memory, stack, time and answer, and a fresh instance for each decision (or, where the operator asks for it,
+//! one for each caller), so that nothing that one caller's request left behind can reach another's. Whatever goes wrong is a [`PolicyError`], and that is a deny.
 //!
 //! This crate deliberately knows no SQL, no protocol and no store, and does not judge whether a verdict stays within
 //! the ceiling: `core`'s `Scope::narrow` does.
@@ -11,6 +11,7 @@ mod admission;
 mod bindings;
 pub mod bundled;
 mod compiled;
+mod compiler;
 pub mod config;
 mod contract;
 mod convert;
@@ -21,7 +22,9 @@ mod plugin;
 mod policy;
 mod state;
 mod ticker;
+mod warm;
 mod wasi;
+mod watch;
 
 pub use config::{DiskCache, HostConfig};
 pub use contract::Contract;
@@ -31,3 +34,4 @@ pub use plugin::{Inputs, Manifest, Plugin};
 #[doc(hidden)]
 pub use policy::Warm;
 pub use policy::{Decision, Policy};
+pub use warm::Isolation;

@@ -16,6 +16,7 @@ use crate::{
     state::State,
     ticker::Ticker,
     wasi::Wasi,
+    watch::Watch,
 };
 
 /// The optional inputs that a policy reads.
@@ -53,6 +54,7 @@ pub struct Plugin {
     contract: Contract,
     manifest: Manifest,
     stock: Arc<Stock>,
+    watch: Watch,
 }
 
 /// Instances of a plugin that are ready.
@@ -139,6 +141,7 @@ impl Plugin {
                 settings_schema: String::new(),
             },
             stock,
+            watch: Watch::new(),
         };
         plugin.manifest = plugin.describe()?;
         plugin.shared.keeper.stock(&plugin.stock);
@@ -216,13 +219,21 @@ impl Plugin {
         if let Some(instance) = self.stock.ready.lock().pop() {
             return Ok(instance);
         }
-        let place = self.shared.keeper.place(self.shared.config.wait).ok_or(PolicyError::Overloaded)?;
-        self.stock.instance(place, false)
+        let place = self.shared.keeper.free().or_else(|| {
+            // Whoever has no instance comes before whoever would like to find theirs warm.
+            drop(self.shared.warmth.oldest());
+            self.shared.keeper.place(self.shared.config.wait)
+        });
+        self.stock.instance(place.ok_or(PolicyError::Overloaded)?, false)
     }
 
     /// Throws a used instance away, off this thread.
     pub(crate) fn give_back(&self, instance: Instance) {
         self.shared.keeper.used(instance);
+    }
+
+    pub(crate) fn watch(&self) -> &Watch {
+        &self.watch
     }
 
     pub(crate) fn shared(&self) -> &Shared {

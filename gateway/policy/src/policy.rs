@@ -10,6 +10,7 @@ use crate::{
     instances::Instance,
     plugin::{Inputs, Plugin},
     ticker::Ticker,
+    warm::{Isolation, WarmKey, number},
 };
 
 /// A plugin with a mount's settings.
@@ -17,7 +18,10 @@ pub struct Policy {
     plugin: Arc<Plugin>,
     settings: Digest,
     mount: Arc<RequestMount>,
-    prepared: Vec<u8>,
+    prepared: Arc<[u8]>,
+    isolation: Isolation,
+    /// Under which its warm instances are kept.
+    number: u64,
 }
 
 /// A verdict and what it took.
@@ -27,13 +31,16 @@ pub struct Decision {
     pub verdict: Verdict,
     /// How long it took on the request's path, in microseconds.
     pub micros: u64,
+    /// Whether the same request would get the same verdict again: not where the instance may have been asked before.
+    pub replayable: bool,
     /// What the policy printed, for the operator's trace. Empty unless it imports WASI.
     pub trace: String,
 }
 
 impl Policy {
     pub(crate) fn new(plugin: Arc<Plugin>, settings: &str, mount: Arc<RequestMount>, prepared: Vec<u8>) -> Self {
-        Self { plugin, settings: Digest::of(settings.as_bytes()), mount, prepared }
+        let settings = Digest::of(settings.as_bytes());
+        Self { plugin, settings, mount, prepared: prepared.into(), isolation: Isolation::Fresh, number: number() }
     }
 
     /// The plugin.
@@ -51,21 +58,61 @@ impl Policy {
         self.plugin.manifest().inputs
     }
 
-    /// Asks for a verdict, in an instance of its own. Runs on the caller's thread, for microseconds as a rule and
+    /// The same policy, with its instances kept apart in that way.
+    pub fn with_isolation(&self, isolation: Isolation) -> Arc<Self> {
+        Arc::new(Self {
+            plugin: Arc::clone(&self.plugin),
+            settings: self.settings,
+            mount: Arc::clone(&self.mount),
+            prepared: Arc::clone(&self.prepared),
+            isolation,
+            number: number(),
+        })
+    }
+
+    /// How its instances are kept apart.
+    pub fn isolation(&self) -> Isolation {
+        self.isolation
+    }
+
+    /// Asks for a verdict, in an instance of its own (or, with [`Isolation::Warm`], of the caller's own). Runs on the caller's thread, for microseconds as a rule and
     /// never longer than the deadline (and the wait for a place).
     ///
     /// # Errors
     /// Each is a deny, and must never be cached.
     pub fn decide(&self, request: &DecisionRequest) -> Result<Decision, PolicyError> {
         let begun = Instant::now();
-        let (verdict, trace) = self.plugin.elsewhere(|| self.ask(request))?;
-        Ok(Decision { verdict, micros: u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX), trace })
+        let (verdict, trace) = self.plugin.watch().run(|| self.plugin.elsewhere(|| self.ask(request)))?;
+        let replayable = self.isolation == Isolation::Fresh;
+        let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+        Ok(Decision { verdict, micros, replayable, trace })
     }
 
     fn ask(&self, request: &DecisionRequest) -> Result<(Verdict, String), PolicyError> {
+        if self.isolation == Isolation::Warm {
+            return self.ask_warm(request);
+        }
         let mut instance = self.plugin.take()?;
         let answer = self.call(&mut instance, request);
         self.plugin.give_back(instance);
+        answer
+    }
+
+    fn ask_warm(&self, request: &DecisionRequest) -> Result<(Verdict, String), PolicyError> {
+        let warmth = &self.plugin.shared().warmth;
+        let mut instance = match warmth.take(self.number, request) {
+            Some(instance) => instance,
+            None => self.plugin.take()?,
+        };
+        let answer = self.call(&mut instance, request);
+        // Kept after a clean answer only: what trapped, ran into a limit or was refused may be in any state.
+        if answer.is_ok() && instance.store.data().refused.is_none() {
+            for old in warmth.keep(WarmKey::of(self.number, request), instance) {
+                self.plugin.give_back(old);
+            }
+        } else {
+            self.plugin.give_back(instance);
+        }
         answer
     }
 
@@ -76,6 +123,8 @@ impl Policy {
             let time = request.time.as_ref().filter(|_| self.inputs().time);
             wasi.set(time.map_or(0, |time| time.unix_ms), self.seed(request));
         }
+        instance.calls = instance.calls.saturating_add(1);
+        instance.store.set_hostcall_fuel(self.plugin.shared().config.max_output);
         instance.store.set_epoch_deadline(Ticker::epochs(deadline));
         let answer = instance.bound.decide(&mut instance.store, &self.prepared, request, &self.mount, self.inputs());
         let verdict = answer.map_err(|error| self.plugin.failure(&error, &instance.store, deadline))??;
@@ -110,6 +159,16 @@ impl Policy {
     #[doc(hidden)]
     pub fn warm(self: &Arc<Self>) -> Result<Warm, PolicyError> {
         Ok(Warm { policy: Arc::clone(self), instance: self.plugin.take()? })
+    }
+}
+
+impl Drop for Policy {
+    fn drop(&mut self) {
+        if self.isolation == Isolation::Warm {
+            for instance in self.plugin.shared().warmth.forget(self.number) {
+                self.plugin.give_back(instance);
+            }
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use mountgate_core::{
     AgentName, Aggregate, BackendName, ColumnName, Hours, LimitKey, Limits, MountName, PolicyName, Rate, RelationName,
     ceiling::{CeilingError, RelationDeclaration},
 };
+use mountgate_policy::Isolation;
 use toml::de::DeValue;
 
 use super::{
@@ -28,6 +29,8 @@ pub struct PolicyChoice {
     pub name: PolicyName,
     /// Its settings; an empty object where there are none.
     pub settings: serde_json::Value,
+    /// How its instances are kept apart.
+    pub isolation: Isolation,
     /// The key in the mount's file that chose it, for pointing at it.
     pub place: Vec<String>,
 }
@@ -116,13 +119,16 @@ pub(super) fn lower(notes: &Notes, root: &Table<'_>) -> Option<Lowered> {
     }
     let settings = root.get("settings");
     let settings = settings.as_ref().map_or_else(empty, json::object);
+    let isolation = root.get("isolation").and_then(|value| value.parsed(isolation)).unwrap_or_default();
     let hours = root.get("hours").and_then(|value| value.parsed(Hours::parse));
     let zone = hours.as_ref().map_or(TimeZone::UTC, |hours| hours.zone().clone());
     let expires = root.get("expires").and_then(|value| expiry(&value, &zone));
     let tables = root.require("tables", "[tables.orders]").and_then(|value| tables(&value)).unwrap_or_default();
     let (limits, per) = root.get("limits").and_then(|value| limits(&value)).unwrap_or_default();
-    let per_agent =
-        root.get("agent").map(|value| per_agent(&value, policy_name.as_ref(), &mut policies)).unwrap_or_default();
+    let per_agent = root
+        .get("agent")
+        .map(|value| per_agent(&value, policy_name.as_ref(), isolation, &mut policies))
+        .unwrap_or_default();
     agents.extend(per_agent.keys().cloned());
     if agents.is_empty() {
         match (&listed, strings) {
@@ -138,7 +144,7 @@ pub(super) fn lower(notes: &Notes, root: &Table<'_>) -> Option<Lowered> {
             name: mount_name?.into(),
             backend: backend_name?.into(),
             agents: agents.into_iter().collect(),
-            policy: PolicyChoice { name: policy_name?, settings, place: vec!["policy".to_owned()] },
+            policy: PolicyChoice { name: policy_name?, settings, isolation, place: vec!["policy".to_owned()] },
             per_agent,
             tables,
             limits,
@@ -324,9 +330,18 @@ fn rates(value: &Value<'_>, read: fn(&str) -> Result<Rate, String>) -> Vec<Rate>
     out
 }
 
+fn isolation(text: &str) -> Result<Isolation, String> {
+    match text {
+        "fresh" => Ok(Isolation::Fresh),
+        "warm" => Ok(Isolation::Warm),
+        other => Err(format!("`{other}` is neither `fresh` nor `warm`")),
+    }
+}
+
 fn per_agent(
     value: &Value<'_>,
     mounts: Option<&PolicyName>,
+    mounts_isolation: Isolation,
     policies: &mut Vec<(PolicyName, std::ops::Range<usize>)>,
 ) -> BTreeMap<AgentName, PolicyChoice> {
     let mut out = BTreeMap::new();
@@ -342,6 +357,9 @@ fn per_agent(
             policies.push((name.clone(), value.span()));
         }
         let settled = settings.as_ref().map_or_else(empty, json::object);
+        // A policy of the agent's own has its own isolation; the mount's policy keeps the mount's.
+        let inherited = if policy.is_some() { Isolation::Fresh } else { mounts_isolation };
+        let isolation = table.get("isolation").and_then(|value| value.parsed(isolation)).unwrap_or(inherited);
         if table.is_empty() {
             entry.reject_key(format!(
                 "`{}` says nothing: give `policy` or `settings`, or list the agent in `agents`",
@@ -351,9 +369,18 @@ fn per_agent(
         // With settings alone, the agent has the mount's policy under them.
         let chosen = if policy.is_some() { own.as_ref() } else { mounts };
         let Some(chosen) = chosen else { continue };
-        let key = if policy.is_some() { "policy" } else { "settings" };
+        let key = if policy.is_some() {
+            "policy"
+        } else if settings.is_some() {
+            "settings"
+        } else {
+            "isolation"
+        };
         let place = vec!["agent".to_owned(), entry.key.to_string(), key.to_owned()];
-        out.insert(AgentName::new(entry.key.as_ref()), PolicyChoice { name: chosen.clone(), settings: settled, place });
+        out.insert(
+            AgentName::new(entry.key.as_ref()),
+            PolicyChoice { name: chosen.clone(), settings: settled, isolation, place },
+        );
     }
     out
 }

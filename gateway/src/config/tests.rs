@@ -490,3 +490,21 @@ fn what_a_backend_says_points_into_the_mounts_file() {
     assert_eq!(at(&["tables", "orders", "masks"], Some("status")), (9, 13));
     assert_eq!(at(&["tables", "orders", "filter"], Some("customer_id")), (10, 1));
 }
+
+#[test]
+fn isolation_is_fresh_unless_said_and_goes_with_the_policy() {
+    use mountgate_policy::Isolation::{Fresh, Warm};
+    let agents = "\n[agent.tuned]\nsettings = { a = 1 }\n[agent.own]\npolicy = \"tiers\"\n[agent.warm]\npolicy = \"tiers\"\nisolation = \"warm\"\n[agent.fresh]\nisolation = \"fresh\"\n";
+    let of = |top: &str| {
+        let text = MOUNT.replace("[tables.orders]", &format!("{top}\n[tables.orders]")) + agents;
+        let config = load(MAIN, &[("support", &text)]).unwrap();
+        let mount = config.mounts.values().next().unwrap().clone();
+        let of = |name: &str| mount.per_agent[&AgentName::from(name)].isolation;
+        (mount.policy.isolation, of("tuned"), of("own"), of("warm"), of("fresh"))
+    };
+    assert_eq!(of(""), (Fresh, Fresh, Fresh, Warm, Fresh));
+    assert_eq!(of("isolation = \"warm\""), (Warm, Warm, Fresh, Warm, Fresh));
+    let text = MOUNT.replace("[tables.orders]", "isolation = \"hot\"\n[tables.orders]");
+    let problems = load(MAIN, &[("support", &text)]).unwrap_err().to_string();
+    assert!(problems.contains("`hot` is neither `fresh` nor `warm`"), "{problems}");
+}

@@ -72,6 +72,7 @@ impl Bench {
             plugin: Digest::of(b"plugin"),
             settings: None,
             cached: false,
+            replayable: true,
             request: &request,
             parameters: &[],
             verdict: &verdict,

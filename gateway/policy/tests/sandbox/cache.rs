@@ -5,7 +5,7 @@ use mountgate_policy::{DiskCache, Host, HostConfig};
 use crate::fixtures::{Fixture, PLAIN, config, mount, request};
 
 fn host(dir: &Path, key: u8) -> Host {
-    let disk = DiskCache { dir: dir.to_owned(), key: [key; 32].into() };
+    let disk = DiskCache { dir: dir.to_owned(), bytes: DiskCache::BYTES, key: [key; 32].into() };
     Host::new(HostConfig { disk: Some(disk), ..config() }).unwrap()
 }
 
@@ -71,13 +71,37 @@ fn a_good_file_is_used_and_not_written_again() {
     let bytes = Fixture::default().component(PLAIN);
     serves(&host(dir.path(), 1), &bytes);
     let file = only_file(dir.path());
-    let written = fs::metadata(&file).unwrap().modified().unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(20));
-    serves(&host(dir.path(), 1), &bytes);
-    assert_eq!(fs::metadata(&file).unwrap().modified().unwrap(), written);
     #[cfg(unix)]
     {
-        use std::os::unix::fs::PermissionsExt as _;
-        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+        // Written anew it would be another file under the same name.
+        let written = fs::metadata(&file).unwrap().ino();
+        serves(&host(dir.path(), 1), &bytes);
+        let file = fs::metadata(&file).unwrap();
+        assert_eq!(file.ino(), written);
+        assert_eq!(file.permissions().mode() & 0o777, 0o600);
+    }
+}
+
+#[test]
+fn the_folder_keeps_to_its_bytes_and_what_is_used_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let components: Vec<Vec<u8>> = (0..4)
+        .map(|n| Fixture { extra: &format!("(func (drop (i32.const {n})))"), ..Fixture::default() }.component(PLAIN))
+        .collect();
+    host(dir.path(), 1).admit(&components[0]).unwrap();
+    let one = fs::metadata(only_file(dir.path())).unwrap().len();
+    let first = only_file(dir.path());
+    let disk = DiskCache { dir: dir.path().to_owned(), bytes: one * 5 / 2, key: [1; 32].into() };
+    let small = Host::new(HostConfig { disk: Some(disk), ..config() }).unwrap();
+    for component in &components[1..] {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        // The first one is used again and again, by gateways that start.
+        serves(&host(dir.path(), 1), &components[0]);
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        small.admit(component).unwrap();
+        let bytes: u64 = fs::read_dir(dir.path()).unwrap().map(|file| file.unwrap().metadata().unwrap().len()).sum();
+        assert!(bytes <= one * 5 / 2, "{bytes} bytes");
+        assert!(first.exists());
     }
 }

@@ -4,6 +4,8 @@
 mod admission;
 mod cache;
 mod fixtures;
+mod hostile;
 mod running;
 mod verdicts;
+mod warm;
 mod wasi;
