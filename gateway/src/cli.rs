@@ -8,6 +8,7 @@ mod init;
 mod ledger;
 mod output;
 mod serve;
+mod sql;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -87,6 +88,8 @@ pub enum Command {
     Check(check::CheckArgs),
     /// Lay a statement open: touch, verdict, rewritten SQL. Nothing is run.
     Explain(explain::ExplainArgs),
+    /// List what statements may use, and why each is safe.
+    Sql(sql::SqlArgs),
     /// Build and check the walls of backends.
     Backend(backend::BackendArgs),
     /// Add, list and revoke agents.
@@ -116,6 +119,7 @@ impl Cli {
             Command::Serve(args) => serve::run(&args, &self.config, &mut output),
             Command::Check(args) => check::run(&args, &self.config, &mut output),
             Command::Explain(args) => explain::run(&args, &self.config, &mut output),
+            Command::Sql(args) => sql::run(args, &self.config, &mut output),
             Command::Backend(args) => backend::run(args, &self.config, &mut output),
             Command::Agent(args) => identities::agent(args, &self.config, &mut output),
             Command::Minter(args) => identities::minter(args, &self.config, &mut output),

@@ -29,11 +29,13 @@ pub enum Defence {
     CteScoping,
     /// The list of functions: without it, any name that an agent calls is printed.
     FunctionList,
+    /// That every column is printed behind its table's alias: without it, the store says which one a bare name means.
+    Qualification,
 }
 
 impl Defence {
     /// Those that generated statements must notice (`cargo xtask soundness --defences`); the others have tests of their own.
-    pub const GENERATED: [Self; 9] = [
+    pub const GENERATED: [Self; 10] = [
         Self::Ceiling,
         Self::Verdict,
         Self::Fence,
@@ -43,6 +45,7 @@ impl Defence {
         Self::Subqueries,
         Self::CteScoping,
         Self::FunctionList,
+        Self::Qualification,
     ];
 
     /// Its name in the table of defences.
@@ -60,6 +63,7 @@ impl Defence {
             Self::Subqueries => "tables of subqueries (sql)",
             Self::CteScoping => "scoping of CTEs (sql)",
             Self::FunctionList => "the list of functions (sql)",
+            Self::Qualification => "qualified columns (sql)",
         }
     }
 }

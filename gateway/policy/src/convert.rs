@@ -12,7 +12,7 @@ pub(crate) mod v0_2;
 use mountgate_core as core;
 
 /// Bytes of a reason or hint: a sentence or two for an agent, not a channel.
-const MAX_REASON: usize = 1_000;
+pub(crate) const MAX_REASON: usize = 1_000;
 /// Relations of a grant.
 const MAX_RELATIONS: usize = 10_000;
 /// Columns of a relation's grant.

@@ -16,6 +16,7 @@ pub mod config;
 mod contract;
 mod convert;
 pub mod error;
+mod fuzz;
 mod host;
 mod instances;
 mod plugin;
@@ -29,6 +30,8 @@ mod watch;
 pub use config::{DiskCache, HostConfig};
 pub use contract::Contract;
 pub use error::{AdmissionError, PolicyError};
+#[doc(hidden)]
+pub use fuzz::fuzz_verdict;
 pub use host::Host;
 pub use plugin::{Inputs, Manifest, Plugin};
 #[doc(hidden)]

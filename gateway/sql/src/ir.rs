@@ -29,6 +29,17 @@ pub(crate) struct Output<'a> {
     pub(crate) ty: Option<ColumnType>,
     /// The relations' columns that it is computed from: (index into the touched relations, column).
     pub(crate) sources: Vec<Source>,
+    /// How long its values may be.
+    pub(crate) weight: Weight,
+}
+
+/// How long a value may be, as far as the agent has a say: bytes of text that it wrote, and values of unknown length
+/// (columns of tables, parameters) that are put together. An agent can't make a table's value long; it can double one
+/// thirty times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Weight {
+    pub(crate) bytes: u64,
+    pub(crate) values: u64,
 }
 
 /// A column of a touched relation.
@@ -93,7 +104,7 @@ pub(crate) enum Body<'a> {
 pub(crate) enum Distinct<'a> {
     No,
     Yes,
-    On(Vec<Expr<'a>>),
+    On(Vec<OrderKey<'a>>),
 }
 
 #[derive(Clone, PartialEq)]

@@ -62,8 +62,10 @@ impl<'a> Leak<'_, 'a> {
     pub(crate) fn simple(&self, expr: &Expr<'a>) -> bool {
         match expr {
             Expr::Column { .. } | Expr::Parameter(_) => true,
-            // The merged column of FULL JOIN … USING.
-            Expr::Call(call) if call.name == "coalesce" => call.args.iter().all(|arg| self.simple(arg)),
+            // The merged column of FULL or RIGHT JOIN … USING.
+            Expr::Call(call) if matches!(call.name, "coalesce" | "ifnull") => {
+                call.args.iter().all(|arg| self.simple(arg))
+            }
             other => constant(other),
         }
     }
@@ -145,6 +147,8 @@ pub(crate) fn constant(expr: &Expr<'_>) -> bool {
     match expr {
         Expr::Number(_) | Expr::Text(_) | Expr::Blob(_) | Expr::Boolean(_) | Expr::Null | Expr::Interval(..) => true,
         Expr::Prefix { op: "-", expr } => matches!(**expr, Expr::Number(_)),
+        // A type that an operator added is printed with its schema: what its input function does is not known.
+        Expr::Cast { printed, .. } if printed.starts_with('"') => false,
         Expr::Cast { expr, .. } => matches!(**expr, Expr::Number(_) | Expr::Text(_) | Expr::Boolean(_) | Expr::Null),
         Expr::Call(call) => call.bare,
         _ => false,

@@ -18,6 +18,7 @@ mod dialect;
 pub mod filter;
 #[doc(hidden)]
 pub mod fuzz;
+mod hints;
 mod ir;
 mod leak;
 mod plan;

@@ -16,6 +16,7 @@ mod query;
 mod set;
 mod types;
 mod uses;
+mod weight;
 
 use std::borrow::Cow;
 
@@ -63,6 +64,8 @@ pub(crate) fn resolve<'a>(
         nodes: 0,
         set_operations: 0,
         made: 0,
+        watches: Vec::new(),
+        left: None,
         leaky: false,
         gather,
         tokens: None,
@@ -108,9 +111,21 @@ struct Resolver<'a> {
     set_operations: usize,
     /// Bytes that `repeat` and its like are asked to make.
     made: u64,
+    /// The aggregates whose arguments are being resolved, the innermost last.
+    watches: Vec<Watch>,
+    /// The level of the SELECT that was left last: PostgreSQL's LIMIT looks names up in it.
+    left: Option<Level<'a>>,
     leaky: bool,
     gather: bool,
     tokens: Option<Vec<TokenWithSpan>>,
+}
+
+/// Which levels' columns an aggregate's arguments name.
+struct Watch {
+    /// The level that it stands in.
+    level: usize,
+    /// The innermost level, that one or one around it, of which a column was named.
+    innermost: Option<usize>,
 }
 
 struct Touched<'a> {
@@ -130,6 +145,8 @@ struct Level<'a> {
     written: Vec<(&'a ast::Expr, usize)>,
     /// Not to be seen now: the siblings of a derived table that is not LATERAL.
     hidden: bool,
+    /// Its LIMIT is being resolved: what is found in it is refused as what is found nowhere.
+    limiting: bool,
 }
 
 /// What one member of FROM, or a join, shows.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mountgate_core::{Ceiling, Refusal, Scope, Touch};
 use sqlparser::{ast, parser::Parser};
 
-use crate::{Dialect, Plan, allow::Extra, bounds, demand, print, refuse, resolve, tokens, view::View};
+use crate::{Dialect, Plan, allow::Extra, bounds, demand, hints, print, refuse, resolve, tokens, view::View};
 
 /// One query in the mount's dialect. Cheap to clone; owns its text and tree.
 #[derive(Clone, Debug)]
@@ -47,7 +47,11 @@ impl Statement {
                 refuse::too_much("levels of nesting", bounds::PARSER_DEPTH)
             }
             sqlparser::parser::ParserError::TokenizerError(why) | sqlparser::parser::ParserError::ParserError(why) => {
-                refuse::unparseable(format!("the statement does not parse: {why}"))
+                let refusal = refuse::unparseable(format!("the statement does not parse: {why}"));
+                match hints::of_text(dialect, text) {
+                    Some(hint) => refusal.hint(hint),
+                    None => refusal,
+                }
             }
         })?;
         let (statement, more) = (statements.pop(), statements.len());

@@ -41,6 +41,26 @@ fn json(shop: &Shop, line: &[&str]) -> serde_json::Value {
 }
 
 #[test]
+fn what_statements_may_use_is_listed_with_reasons() {
+    let shop = Shop::new();
+    let lite = json(&shop, &["sql", "allowed", "sqlite"]);
+    let has = |list: &serde_json::Value, kind: &str, name: &str| {
+        let entries = list.as_array().unwrap();
+        entries.iter().any(|entry| {
+            entry["kind"] == kind && entry["name"] == name && !entry["reason"].as_str().unwrap().is_empty()
+        })
+    };
+    assert!(has(&lite, "function", "lower") && has(&lite, "operator", "||") && has(&lite, "type", "integer"));
+    assert!(has(&lite, "function in FROM", "json_each") && !has(&lite, "function", "load_extension"));
+    let post = json(&shop, &["sql", "allowed", "postgres"]);
+    assert!(has(&post, "aggregate", "string_agg") && has(&post, "window function", "lag"));
+    assert_eq!(json(&shop, &["sql", "allowed", "--backend", "shop"]), lite);
+    let (exit, text) = run(&shop, &["sql", "allowed", "postgres"]);
+    assert!(exit == Exit::Done && text.starts_with("KIND"), "{text}");
+    assert_eq!(run(&shop, &["sql", "allowed", "--backend", "nosuch"]).0, Exit::Failed);
+}
+
+#[test]
 fn the_command_line_is_sound_and_every_command_has_examples() {
     let mut command = Cli::command();
     command.build();

@@ -118,51 +118,85 @@ pub(super) fn backend(table: &Table<'_>, folder: &Path) -> Option<BackendConfig>
     Some(BackendConfig { store, wall, extras })
 }
 
-/// `[backends.NAME.allow]`: `functions = [{ schema = "public", name = "similarity", returns = "float" }]`
+/// `[backends.NAME.allow]`: `functions = [{ schema = "public", name = "similarity", returns = "float" }]`, `operators`,
+/// `types`.
 fn extras(value: &Value<'_>, dialect: Dialect) -> Vec<Extra> {
     let Some(table) = value.table() else { return vec![] };
     let mut out: Vec<Extra> = Vec::new();
-    let functions = table.require("functions", "functions = [{ name = \"soundex\", returns = \"text\" }]");
-    for entry in functions.as_ref().and_then(Value::tables).unwrap_or_default() {
-        let Some(extra) = extra(&entry, dialect) else { continue };
-        if out.iter().any(|other| other.name() == extra.name()) {
-            entry.reject(format!("`{}` is allowed twice: once is enough", extra.name()));
-            continue;
+    let mut any = false;
+    let mut each = |key: &'static str, make: &dyn Fn(&Table<'_>, Dialect) -> Option<Extra>| {
+        let Some(list) = table.get(key) else { return };
+        any = true;
+        for entry in list.tables().unwrap_or_default() {
+            let Some(extra) = make(&entry, dialect) else { continue };
+            if out.iter().any(|other| other.kind() == extra.kind() && other.name() == extra.name()) {
+                entry.reject(format!("`{}` is allowed twice: once is enough", extra.name()));
+                continue;
+            }
+            out.push(extra);
         }
-        out.push(extra);
+    };
+    each("functions", &function);
+    each("operators", &operator);
+    each("types", &of_type);
+    if !any {
+        let _ = table.require("functions", "functions = [{ name = \"soundex\", returns = \"text\" }]");
     }
     out
 }
 
-fn extra(table: &Table<'_>, dialect: Dialect) -> Option<Extra> {
-    let name = table.require("name", "name = \"similarity\"").and_then(|value| value.string());
-    let schema = table.get("schema").map(|value| value.string());
-    let returns = table.require("returns", "returns = \"float\"").and_then(|value| {
-        value.choice(&[
-            ("boolean", Returns::Boolean),
-            ("integer", Returns::Integer),
-            ("float", Returns::Float),
-            ("decimal", Returns::Decimal),
-            ("text", Returns::Text),
-            ("bytes", Returns::Bytes),
-            ("date", Returns::Date),
-            ("timestamp", Returns::Timestamp),
-            ("timestamptz", Returns::TimestampTz),
-            ("uuid", Returns::Uuid),
-            ("json", Returns::Json),
-            ("any", Returns::Any),
-        ])
-    });
-    let arguments = table.get("arguments").map(|value| value.integer(0, 100));
+/// The schema of an entry, where it has one; `None` where it is wrong, which is told already.
+fn schema(table: &Table<'_>) -> Option<Option<String>> {
+    let schema = table.get("schema").map(|value| value.string().map(str::to_owned));
     if let Some(value) = table.get("leakproof")
         && value.boolean() == Some(true)
     {
         value.reject("what a function of your own does with a row is not known here: it is always fenced; write `leakproof = false`, or take it out");
     }
-    let schema = schema.map_or(Some(None), |schema| schema.map(Some))?;
+    schema.map_or(Some(None), |schema| schema.map(Some))
+}
+
+fn kind_of(value: &Value<'_>) -> Option<Returns> {
+    value.choice(&[
+        ("boolean", Returns::Boolean),
+        ("integer", Returns::Integer),
+        ("float", Returns::Float),
+        ("decimal", Returns::Decimal),
+        ("text", Returns::Text),
+        ("bytes", Returns::Bytes),
+        ("date", Returns::Date),
+        ("timestamp", Returns::Timestamp),
+        ("timestamptz", Returns::TimestampTz),
+        ("uuid", Returns::Uuid),
+        ("json", Returns::Json),
+        ("any", Returns::Any),
+    ])
+}
+
+fn function(table: &Table<'_>, dialect: Dialect) -> Option<Extra> {
+    let name = table.require("name", "name = \"similarity\"");
+    let name = name.as_ref().and_then(Value::string);
+    let returns = table.require("returns", "returns = \"float\"").and_then(|value| kind_of(&value));
+    let arguments = table.get("arguments").map(|value| value.integer(0, 100));
+    let schema = schema(table)?;
     let arguments = arguments.map_or(Some(None), |arguments| arguments.map(Some))?;
     let arguments = arguments.and_then(|arguments| u8::try_from(arguments).ok());
-    Extra::new(dialect, schema, name?, returns?.into(), arguments).map_err(|why| table.reject(why)).ok()
+    Extra::function(dialect, schema.as_deref(), name?, returns?.into(), arguments).map_err(|why| table.reject(why)).ok()
+}
+
+fn operator(table: &Table<'_>, dialect: Dialect) -> Option<Extra> {
+    let symbol = table.require("symbol", "symbol = \"<->\"");
+    let symbol = symbol.as_ref().and_then(Value::string);
+    let schema = schema(table)?;
+    Extra::operator(dialect, schema.as_deref(), symbol?).map_err(|why| table.reject(why)).ok()
+}
+
+fn of_type(table: &Table<'_>, dialect: Dialect) -> Option<Extra> {
+    let name = table.require("name", "name = \"citext\"");
+    let name = name.as_ref().and_then(Value::string);
+    let is = table.require("is", "is = \"text\"").and_then(|value| kind_of(&value));
+    let schema = schema(table)?;
+    Extra::of_type(dialect, schema.as_deref(), name?, is?.into()).map_err(|why| table.reject(why)).ok()
 }
 
 #[derive(Clone, Copy)]

@@ -137,7 +137,12 @@ impl MainFile {
         for (name, backend) in &self.backends {
             for extra in &backend.extras {
                 warnings.push(format!(
-                    "backend `{name}`: agents may call `{}`, which is on no list of this gateway's: what it reads, changes and costs is yours to know",
+                    "backend `{name}`: agents may {} `{}`, which is on no list of this gateway's: what it reads, changes and costs is yours to know",
+                    match extra.kind() {
+                        "type" => "cast to",
+                        "operator" => "use",
+                        _function => "call",
+                    },
                     extra.shown()
                 ));
             }

@@ -131,6 +131,22 @@ fn functions_that_are_added_are_warned_of() {
 }
 
 #[test]
+fn operators_and_types_that_are_added_are_warned_of() {
+    let allow = "kind = \"postgres\"\nurl = \"postgres://gate@localhost/shop?sslmode=disable\"\n\
+        allow = { operators = [{ schema = \"public\", symbol = \"<->\" }], types = [{ schema = \"public\", name = \"citext\", is = \"text\" }] }";
+    let main = MAIN.replace("kind = \"sqlite\"\npath = \"shop.db\"", allow);
+    let config = load(&main, &[("support", MOUNT)]).unwrap_or_else(|problems| panic!("{problems}"));
+    let kinds: Vec<_> = config.main.backends["shop"].extras.iter().map(|extra| extra.kind()).collect();
+    assert_eq!(kinds, ["operator", "type"]);
+    for warning in ["agents may use `public.<->`", "agents may cast to `public.citext`"] {
+        assert!(config.warnings.iter().any(|told| told.contains(warning)), "{:?}", config.warnings);
+    }
+    let lite = "kind = \"sqlite\"\nallow = { operators = [{ symbol = \"<->\" }] }";
+    let problems = load(&MAIN.replace("kind = \"sqlite\"", lite), &[("support", MOUNT)]).unwrap_err();
+    assert!(problems.to_string().contains("none can be added"), "{problems}");
+}
+
+#[test]
 fn the_designs_mount_loads_but_for_what_later_issues_build() {
     let mut out = String::new();
     told(&mut out, "the design's mount", load(MAIN, &[("support", DESIGN)]));

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, ValueEnum};
 use mountgate_sql::Dialect;
 use mountgate_tests::soundness::{
+    mutate::Corpus,
     run::{Plan, run},
     world::Forced,
 };
@@ -64,6 +65,13 @@ fn main() -> ExitCode {
             forced: Forced::default(),
             hidden_only: false,
             until_violated: false,
+            corpus: match Corpus::load(dialect) {
+                Ok(corpus) => corpus.into(),
+                Err(error) => {
+                    eprintln!("error: {error:#}");
+                    return ExitCode::FAILURE;
+                }
+            },
         };
         let began = std::time::Instant::now();
         // Panics of the rewriter are findings, told as such.
@@ -114,6 +122,10 @@ fn defences(arguments: &Arguments) -> ExitCode {
             if arguments.engine != Engine::Both && arguments.engine != engine {
                 continue;
             }
+            let Ok(corpus) = Corpus::load(dialect).map(std::sync::Arc::new) else {
+                eprintln!("error: the corpus can't be read");
+                return ExitCode::FAILURE;
+            };
             let plan = |forced: Forced, hidden_only: bool| Plan {
                 dialect,
                 cases: arguments.cases,
@@ -124,12 +136,12 @@ fn defences(arguments: &Arguments) -> ExitCode {
                 forced,
                 hidden_only,
                 until_violated: true,
+                corpus: std::sync::Arc::clone(&corpus),
             };
             set(defence, true);
             let bare = run(&plan(Forced { walled: Some(false), as_it_is: None }, false));
             // What a verdict adds is the rewriter's alone: the wall holds what the ceiling says.
-            let walled = (dialect == Dialect::Sqlite)
-                .then(|| run(&plan(Forced { walled: Some(true), as_it_is: Some(true) }, true)));
+            let walled = run(&plan(Forced { walled: Some(true), as_it_is: Some(true) }, true));
             set(defence, false);
             let first = |report: &mountgate_tests::soundness::report::Report| {
                 report.violations.first().map(|text| text.lines().take(2).collect::<Vec<_>>().join(": `") + "`")
@@ -142,12 +154,11 @@ fn defences(arguments: &Arguments) -> ExitCode {
                 Err(error) => (format!("error: {error:#}"), false),
             };
             let held = match walled {
-                None => "none in this suite".to_owned(),
-                Some(Ok(report)) => match first(&report) {
+                Ok(report) => match first(&report) {
                     None => "held".to_owned(),
                     Some(case) => format!("did not hold: {case}"),
                 },
-                Some(Err(error)) => format!("error: {error:#}"),
+                Err(error) => format!("error: {error:#}"),
             };
             *(if caught { &mut noticed } else { &mut missed }) += 1;
             let cell = |text: &str| text.replace('|', "\\|");

@@ -10,7 +10,7 @@ use mountgate_sql::{Dialect, MaskKeys, Read, Statement};
 
 use super::{
     engine::{Mount, Outcome, Stores, Which, difference},
-    schema,
+    mutate, schema,
     tree::Printed,
     world::World,
 };
@@ -35,6 +35,8 @@ pub struct Judged {
     pub answered: bool,
     /// Its answer is the store's whim, so that nothing was compared.
     pub arbitrary: bool,
+    /// It was refused for what the ceiling demands of statements: a key, or aggregates only.
+    pub demanded: bool,
     /// Why a direct connection does not take a statement that the gateway answered.
     pub lax: Option<String>,
     /// Why the gateway refused it, without its names and places.
@@ -52,6 +54,8 @@ pub struct Judge<'w, S> {
     twin: Ceiling,
     permissive: Ceiling,
     grant: Grant,
+    /// Whether statements are mutants: where their answer may be the store's whim, only what comes out counts.
+    pub mutants: bool,
     /// The databases.
     pub stores: S,
 }
@@ -88,7 +92,7 @@ impl<'w, S: Stores> Judge<'w, S> {
     ///
     /// # Errors
     /// Where the world's rules do not fit its tables: a fault of the generator's.
-    pub fn new(world: &'w World, stores: S) -> anyhow::Result<Self> {
+    pub async fn new(world: &'w World, stores: S) -> anyhow::Result<Self> {
         let mut stores = stores;
         let catalogue = stores.catalogue().clone();
         let build = |declared: &_| {
@@ -103,10 +107,11 @@ impl<'w, S: Stores> Judge<'w, S> {
         let (ceiling, permissive) = (build(&world.declarations())?, build(&everything)?);
         Ok(Self {
             world,
-            twin: stores.behind(world, Which::Other, Mount::Narrow, ceiling.clone())?,
-            ceiling: stores.behind(world, Which::One, Mount::Narrow, ceiling)?,
-            permissive: stores.behind(world, Which::One, Mount::Permissive, permissive)?,
+            twin: stores.behind(world, Which::Other, Mount::Narrow, ceiling.clone()).await?,
+            ceiling: stores.behind(world, Which::One, Mount::Narrow, ceiling).await?,
+            permissive: stores.behind(world, Which::One, Mount::Permissive, permissive).await?,
             grant: world.grant(),
+            mutants: false,
             stores,
         })
     }
@@ -130,6 +135,11 @@ impl<'w, S: Stores> Judge<'w, S> {
         match self.enforce(statement) {
             Err(refusal) => {
                 judged.refusal = Some(reason(&refusal));
+                // What the ceiling demands of statements, a direct connection does not.
+                if matches!(refusal.code, Code::KeyRequired | Code::AggregateOnly) {
+                    judged.valid = false;
+                    judged.demanded = true;
+                }
                 if refusal.code == Code::Internal || refusal.code == Code::PolicyFailed {
                     judged.find("sound", refusal.to_string());
                 }
@@ -157,7 +167,11 @@ impl<'w, S: Stores> Judge<'w, S> {
                         judged.find("canary", format!("`{canary}` in an answer\n   as {}", read.sql()));
                     }
                 }
-                if [&expected, &one, &other].iter().any(|outcome| is_exhausted(outcome)) {
+                let failed = |outcome: &&Outcome| matches!(outcome, Outcome::Failed { .. });
+                let whim = self.mutants
+                    && (mutate::is_of_no_certain_answer(world.dialect, sql)
+                        || [&expected, &one, &other].iter().any(failed));
+                if whim || [&expected, &one, &other].iter().any(|outcome| is_exhausted(outcome)) {
                     judged.arbitrary = true;
                     return judged;
                 }
@@ -167,6 +181,8 @@ impl<'w, S: Stores> Judge<'w, S> {
                         judged.lax = Some(why.clone());
                         None
                     }
+                    // Groups that are too small are not there; `grouped` counts those that are.
+                    _ if world.is_grouped(sql) => None,
                     _ => difference(&expected, &one, ordered),
                 };
                 if (apart.is_some() || off.is_some())
@@ -193,6 +209,28 @@ impl<'w, S: Stores> Judge<'w, S> {
             }
         }
         judged
+    }
+
+    /// Whether a table that answers with statistics only gives the groups that are large enough, and no other.
+    pub async fn grouped(&mut self, statement: &Printed, expected: &[u64], judged: &mut Judged) {
+        let read = match self.enforce(statement) {
+            Ok(read) => read,
+            Err(refusal) => return judged.find("groups", refusal.to_string()),
+        };
+        for which in [Which::One, Which::Other] {
+            if which == Which::Other && self.twin != self.ceiling {
+                continue;
+            }
+            let outcome = self.stores.gateway(which, Mount::Narrow, &read).await;
+            let Outcome::Rows { rows, .. } = &outcome else {
+                return judged.find("groups", outcome.brief());
+            };
+            let mut found: Vec<u64> = rows.iter().filter_map(|row| row.last()?.parse().ok()).collect();
+            found.sort_unstable();
+            if found != expected || found.len() != rows.len() {
+                judged.find("groups", format!("{found:?}, not {expected:?}\n   as {}", read.sql()));
+            }
+        }
     }
 
     /// O3: whether a permissive mount answers as a direct connection does, or refuses.

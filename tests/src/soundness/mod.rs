@@ -16,6 +16,7 @@
 pub mod engine;
 pub mod grammar;
 pub mod judge;
+pub mod mutate;
 pub mod oracle;
 pub mod probes;
 pub mod report;

@@ -217,6 +217,64 @@ pub fn early(world: &World, rng: &mut Rng) -> Option<Tree> {
     })
 }
 
+/// Groups of a table that answers with statistics only, with how many rows those have that are large enough.
+pub fn grouped(world: &World, rng: &mut Rng) -> Option<(Printed, Vec<u64>)> {
+    let tables: Vec<(&Table, u32)> =
+        world.tables.iter().filter(|table| table.granted).filter_map(|table| Some((table, table.least?))).collect();
+    if tables.is_empty() {
+        return None;
+    }
+    let (table, least) = *rng.pick(&tables);
+    let keys: Vec<usize> = table
+        .shown()
+        .filter(|(_, column)| matches!(column.shown(), Kind::Int | Kind::Date | Kind::Uuid) && !column.nocase)
+        .map(|(at, _)| at)
+        .collect();
+    let key = (!keys.is_empty() && rng.chance(80)).then(|| *rng.pick(&keys));
+    let mut groups: std::collections::BTreeMap<String, u64> = std::collections::BTreeMap::new();
+    if key.is_none() {
+        groups.insert(String::new(), 0);
+    }
+    for row in table.rows.iter().filter(|row| table.in_scope(world.dialect, &world.claims, world.secret, row)) {
+        let image = |at: usize| format!("{:?}", table.image(world.dialect, world.secret, at, &row[at]));
+        *groups.entry(key.map(image).unwrap_or_default()).or_default() += 1;
+    }
+    // The unit is the first column, which no two rows share.
+    let mut counts: Vec<u64> = groups.into_values().filter(|count| *count >= u64::from(least)).collect();
+    counts.sort_unstable();
+    let from = quote(&table.name);
+    let sql = match key.map(|at| quote(&table.columns[at].name)) {
+        Some(key) => format!("SELECT {key}, count(*) FROM {from} GROUP BY {key}"),
+        None => format!("SELECT count(*) FROM {from}"),
+    };
+    Some((Printed { sql, ..Printed::default() }, counts))
+}
+
+/// A look-up in a table that demands its key.
+pub fn keyed(world: &World, rng: &mut Rng) -> Option<Tree> {
+    let tables: Vec<&Table> = world.tables.iter().filter(|table| table.granted && table.keyed).collect();
+    if tables.is_empty() {
+        return None;
+    }
+    let table = *rng.pick(&tables);
+    if !table.columns[0].scope.as_ref().is_some_and(Vec::is_empty) {
+        return None;
+    }
+    let (from, key) = (quote(&table.name), quote(&table.columns[0].name));
+    let value = Tree::Param(rng.pick(&table.rows.iter().map(|row| row[0].clone()).collect::<Vec<_>>()).clone());
+    let parts = match rng.below(4) {
+        0 => vec![text(format!("SELECT * FROM {from} WHERE {key} = ")), value],
+        1 => vec![text(format!("SELECT count(*) FROM {from} t WHERE t.{key} IN (")), value, text(")")],
+        2 => vec![
+            text(format!("WITH c AS (SELECT * FROM {from} WHERE {key} = ")),
+            value,
+            text(") SELECT count(*) FROM c"),
+        ],
+        _ => vec![text(format!("SELECT 1 WHERE EXISTS (SELECT 1 FROM {from} WHERE {key} = ")), value, text(")")],
+    };
+    Some(seq(parts))
+}
+
 /// A call of a function that is on no list: what reads files, settings, the catalogue, or runs a text as SQL.
 pub fn function(world: &World, rng: &mut Rng) -> Printed {
     let table = quote(&rng.pick(&world.tables).name);

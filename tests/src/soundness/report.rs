@@ -24,10 +24,14 @@ pub struct Report {
     arbitrary: u64,
     probes: u64,
     permissive: u64,
+    mutants: u64,
+    mutants_valid: u64,
+    mutants_accepted: u64,
     constructs: BTreeMap<&'static str, Count>,
     refusals: BTreeMap<String, (u64, String)>,
     lax: BTreeMap<String, (u64, String)>,
     invalid: BTreeMap<String, (u64, String)>,
+    mutants_refused: BTreeMap<String, (u64, String)>,
     /// Each with its case, statement and what is wrong.
     pub violations: Vec<String>,
     /// All violations, those not kept too.
@@ -81,6 +85,21 @@ impl Report {
         self.permissive += 1;
     }
 
+    /// Counts a statement made from others, apart from those of the grammar.
+    pub fn mutant(&mut self, judged: &Judged, sql: &str) {
+        self.cases += 1;
+        self.probes += 1;
+        self.mutants += 1;
+        self.mutants_valid += u64::from(judged.valid);
+        self.mutants_accepted += u64::from(judged.valid && judged.accepted);
+        if let Some(why) = &judged.lax {
+            self.lax(why, sql);
+        }
+        if let (true, Some(refusal)) = (judged.valid, &judged.refusal) {
+            note(&mut self.mutants_refused, refusal, sql);
+        }
+    }
+
     /// Adds a violation.
     pub fn violation(&mut self, text: String) {
         self.violated += 1;
@@ -103,15 +122,21 @@ impl Report {
         self.arbitrary += other.arbitrary;
         self.probes += other.probes;
         self.permissive += other.permissive;
+        self.mutants += other.mutants;
+        self.mutants_valid += other.mutants_valid;
+        self.mutants_accepted += other.mutants_accepted;
         for (tag, count) in other.constructs {
             let mine = self.constructs.entry(tag).or_default();
             mine.cases += count.cases;
             mine.valid += count.valid;
             mine.accepted += count.accepted;
         }
-        for (mine, others) in
-            [(&mut self.refusals, other.refusals), (&mut self.invalid, other.invalid), (&mut self.lax, other.lax)]
-        {
+        for (mine, others) in [
+            (&mut self.refusals, other.refusals),
+            (&mut self.invalid, other.invalid),
+            (&mut self.lax, other.lax),
+            (&mut self.mutants_refused, other.mutants_refused),
+        ] {
             for (why, (count, example)) in others {
                 let entry = mine.entry(why).or_default();
                 entry.0 += count;
@@ -167,8 +192,15 @@ impl Report {
             self.acceptance(),
             self.answered,
             self.arbitrary,
-            self.probes,
+            self.probes - self.mutants,
             self.permissive
+        );
+        let _ = writeln!(
+            out,
+            "{} mutants of these and of the corpus ({} valid, {:.2} % of them accepted)",
+            self.mutants,
+            self.mutants_valid,
+            percent(self.mutants_accepted, self.mutants_valid)
         );
         let _ = writeln!(out, "\n{:<24} {:>8} {:>8} {:>10}", "construct", "cases", "valid", "accepted");
         for (name, lite, post) in CONSTRUCTS {
@@ -191,6 +223,12 @@ impl Report {
         }
         let _ = writeln!(out, "\nanswered though a direct connection does not take them, by its reason:");
         for (why, (count, example)) in &self.lax {
+            let _ = writeln!(out, "{count:>8}  {why}\n          {example}");
+        }
+        let _ = writeln!(out, "\nrefusals of valid mutants, by reason:");
+        let mut refusals: Vec<_> = self.mutants_refused.iter().collect();
+        refusals.sort_by_key(|(_, (count, _))| std::cmp::Reverse(*count));
+        for (why, (count, example)) in refusals.iter().take(if all { usize::MAX } else { 8 }) {
             let _ = writeln!(out, "{count:>8}  {why}\n          {example}");
         }
         if all {

@@ -24,6 +24,7 @@ pub fn claims(_: &World, rng: &mut Rng) -> Claims {
 /// Makes the ceiling's and the verdict's rules for a table.
 pub fn rule(world: &mut World, at: usize, rng: &mut Rng) {
     let (dialect, as_it_is) = (world.dialect, world.as_it_is);
+    let at_table = at;
     let table = &mut world.tables[at];
     table.declared = at == 0 || rng.chance(80);
     table.granted = table.declared && (as_it_is || at == 0 || rng.chance(90));
@@ -35,6 +36,26 @@ pub fn rule(world: &mut World, at: usize, rng: &mut Rng) {
     }
     if table.declared && table.columns.iter().all(|column| column.ceiling.is_none()) {
         table.columns[0].ceiling = Some(vec![]);
+    }
+    let visible = |column: &Column| column.ceiling.as_ref().is_some_and(Vec::is_empty);
+    // Most of what is asked of such a table is refused: in few worlds, and never the first.
+    if table.declared && at_table > 0 {
+        match rng.below(100) {
+            0..6 => table.keyed = visible(&table.columns[0]),
+            6..12 => {
+                let masked = table.columns[0].ceiling.as_ref().is_some_and(|masks| !masks.is_empty());
+                table.least = (!masked).then(|| 2 + rng.below(3) as u32);
+            }
+            _ => {}
+        }
+        if rng.chance(30) {
+            // SQLite calls no column of a view by these names, so that its wall can't lend them.
+            let hidden = table
+                .columns
+                .iter()
+                .filter(|column| column.ceiling.is_none() && !["FALSE", "true"].contains(&column.name.as_str()));
+            table.lend = hidden.take(2).map(|column| column.name.clone()).collect();
+        }
     }
     if table.declared && rng.chance(70) {
         let columns: Vec<(Column, Kind, bool)> =
@@ -55,6 +76,9 @@ pub fn rule(world: &mut World, at: usize, rng: &mut Rng) {
             let masks = column.ceiling.as_deref().unwrap_or_default();
             (column.clone(), masked(column.kind, masks), masks.is_empty())
         })
+        .chain(
+            table.columns.iter().filter(|column| table.lend.contains(&column.name)).map(|c| (c.clone(), c.kind, true)),
+        )
         .collect();
     if rng.chance(50) {
         table.narrowed = filter(dialect, &shown, rng);

@@ -15,6 +15,7 @@ use super::{
     },
     grammar::Generator,
     judge::{Judge, Judged, shown},
+    mutate::{self, Corpus},
     probes,
     report::Report,
     rng::Rng,
@@ -43,6 +44,8 @@ pub struct Plan {
     pub hidden_only: bool,
     /// End with the first violation.
     pub until_violated: bool,
+    /// Statements to make others from.
+    pub corpus: std::sync::Arc<Corpus>,
 }
 
 /// Statements per world: laying one out costs as much as some hundred statements.
@@ -134,7 +137,7 @@ async fn cases<S: Stores>(
     stores: S,
     report: &mut Report,
 ) -> anyhow::Result<()> {
-    let mut judge = Judge::new(world, stores)?;
+    let mut judge = Judge::new(world, stores).await?;
     let per = per_world(plan.dialect);
     for case in index * per..(index + 1) * per {
         if plan.only.is_some_and(|only| only != case) || plan.only.is_none() && case >= plan.cases {
@@ -177,6 +180,52 @@ async fn cases<S: Stores>(
                 }
                 continue;
             }
+            11..13 if !plan.hidden_only => {
+                if let Some((statement, expected)) = probes::grouped(world, &mut rng) {
+                    report.probe();
+                    let mut judged = Judged::default();
+                    judge.grouped(&statement, &expected, &mut judged).await;
+                    for finding in judged.findings {
+                        report.violation(format!("case {case} [groups]\n{}\n   {}", statement.sql, finding.how));
+                    }
+                    continue;
+                }
+            }
+            13..15 => {
+                if let Some(tree) = probes::keyed(world, &mut rng) {
+                    report.probe();
+                    let mut judged = judge.judge(&tree.print(world.dialect)).await;
+                    if !judged.accepted {
+                        judged.findings.push(super::judge::Finding {
+                            claim: "keys",
+                            how: format!("a look-up by key is refused: {:?}", judged.refusal),
+                        });
+                    }
+                    told(plan, case, world, &mut judge, &tree, judged, report).await;
+                    continue;
+                }
+            }
+            15..30 => {
+                let tree = if rng.chance(50) {
+                    plan.corpus.statement(world, &mut rng)
+                } else {
+                    let (one, other) = (Generator::statement(world, &mut rng), Generator::statement(world, &mut rng));
+                    mutate::crossed(&one.tree, &other.tree, &mut rng)
+                };
+                let printed = tree.print(world.dialect);
+                if plan.verbose {
+                    println!("case {case}: {}{}", printed.sql, shown(&printed.params));
+                }
+                judge.mutants = true;
+                let judged = judge.judge(&printed).await;
+                if plan.only.is_some() {
+                    println!("{printed:?}\n{judged:#?}\n{world:#?}");
+                }
+                report.mutant(&judged, &printed.sql);
+                told(plan, case, world, &mut judge, &tree, judged, report).await;
+                judge.mutants = false;
+                continue;
+            }
             _ => {}
         }
         let statement = Generator::statement(world, &mut rng);
@@ -187,6 +236,7 @@ async fn cases<S: Stores>(
         let mut judged = judge.judge(&printed).await;
         report.count(statement.tags.iter().copied(), &printed.sql, &judged);
         if !judged.valid
+            && !judged.demanded
             && let Outcome::Invalid(why) = judge.stores.direct(Which::Copy, &printed.sql, &printed.params).await
         {
             report.invalid(&why, &printed.sql);

@@ -166,6 +166,53 @@ impl Tree {
         }
     }
 
+    /// Every expression in it.
+    pub fn expressions<'t>(&'t self, into: &mut Vec<&'t Self>) {
+        match self {
+            Self::Text(_) | Self::Param(_) => {}
+            Self::Expr(tree, _) => {
+                into.push(self);
+                tree.expressions(into);
+            }
+            Self::Opt(tree) | Self::Order(tree) => tree.expressions(into),
+            Self::Seq(parts) | Self::List { items: parts, .. } => parts.iter().for_each(|part| part.expressions(into)),
+        }
+    }
+
+    /// With the expression of that number, counted as [`Tree::expressions`] has them, replaced.
+    #[must_use]
+    pub fn replaced(&self, at: &mut usize, with: &Self) -> Self {
+        let boxed = |tree: &Self, at: &mut usize| Box::new(tree.replaced(at, with));
+        match self {
+            Self::Text(_) | Self::Param(_) => self.clone(),
+            Self::Expr(tree, simple) => {
+                let here = *at == 0;
+                *at = at.wrapping_sub(1);
+                if here { with.clone() } else { Self::Expr(boxed(tree, at), simple) }
+            }
+            Self::Opt(tree) => Self::Opt(boxed(tree, at)),
+            Self::Order(tree) => Self::Order(boxed(tree, at)),
+            Self::Seq(parts) => Self::Seq(parts.iter().map(|part| part.replaced(at, with)).collect()),
+            Self::List { sep, items, min } => {
+                Self::List { sep, items: items.iter().map(|item| item.replaced(at, with)).collect(), min: *min }
+            }
+        }
+    }
+
+    /// The same, its order no longer taken for total.
+    #[must_use]
+    pub fn unordered(&self) -> Self {
+        match self {
+            Self::Text(_) | Self::Param(_) => self.clone(),
+            Self::Expr(tree, simple) => Self::Expr(Box::new(tree.unordered()), simple),
+            Self::Opt(tree) | Self::Order(tree) => Self::Opt(Box::new(tree.unordered())),
+            Self::Seq(parts) => Self::Seq(parts.iter().map(Self::unordered).collect()),
+            Self::List { sep, items, min } => {
+                Self::List { sep, items: items.iter().map(Self::unordered).collect(), min: *min }
+            }
+        }
+    }
+
     /// The expressions that are parts of this one.
     fn parts(&self, emit: &mut dyn FnMut(&Self)) {
         match self {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use mountgate_core::{
-    Claims, ColumnName, ColumnType, Filter, Grant, Mask, RelationGrant, RelationName, Value,
+    Aggregate, Claims, ColumnName, ColumnType, Filter, Grant, Mask, RelationGrant, RelationName, Value,
     ceiling::RelationDeclaration,
 };
 use mountgate_sql::{Dialect, MaskKeys};
@@ -109,6 +109,12 @@ pub struct Table {
     pub filter: Option<Filter>,
     /// The verdict's filter.
     pub narrowed: Option<Filter>,
+    /// Hidden columns that the verdict may filter by.
+    pub lend: Vec<String>,
+    /// Whether each reference must fix the first column.
+    pub keyed: bool,
+    /// How many distinct values of the first column each group must have, where the table answers with statistics only.
+    pub least: Option<u32>,
     /// The rows of the first database.
     pub rows: Vec<Row>,
     /// The rows of the second.
@@ -178,7 +184,8 @@ impl Table {
             oracle::passes(&conjunct, claims, &|name| {
                 let column = self.columns.iter().find(|column| column.name == name.as_str()).unwrap();
                 let key = mask_key(secret, &self.name, &column.name);
-                oracle::masked(dialect, column.kind, &raw(name), column.ceiling.as_deref().unwrap(), &key)
+                // What is lent is as the store has it.
+                oracle::masked(dialect, column.kind, &raw(name), column.ceiling.as_deref().unwrap_or_default(), &key)
             })
         })
     }
@@ -210,7 +217,8 @@ impl World {
             claims: Claims::new(),
             as_it_is: rng.chance(25),
             indexed: rng.chance(50),
-            walled: rng.chance(50),
+            // Building PostgreSQL's takes as long as some statements.
+            walled: rng.chance(if dialect == Dialect::Sqlite { 50 } else { 30 }),
             secret: rng.number(),
         };
         world.as_it_is = forced.as_it_is.unwrap_or(world.as_it_is);
@@ -237,7 +245,16 @@ impl World {
                     columns: shown().map(|column| column.name.as_str().into()).collect(),
                     masks: masks.collect(),
                     filter: table.filter.clone(),
-                    ..RelationDeclaration::default()
+                    lend: table.lend.iter().map(|name| name.as_str().into()).collect(),
+                    require: table
+                        .columns
+                        .iter()
+                        .take(usize::from(table.keyed))
+                        .map(|key| key.name.as_str().into())
+                        .collect(),
+                    aggregate: table
+                        .least
+                        .map(|min_group| Aggregate { unit: table.columns[0].name.as_str().into(), min_group }),
                 };
                 (table.name.as_str().into(), declaration)
             })
@@ -269,6 +286,13 @@ impl World {
                 })
                 .collect(),
         )
+    }
+
+    /// Whether a statement may be about a table that answers with statistics only.
+    pub fn is_grouped(&self, sql: &str) -> bool {
+        let sql = sql.to_lowercase();
+        let grouped = self.tables.iter().filter(|table| table.least.is_some());
+        grouped.map(|table| table.name.replace('"', "\"\"").to_lowercase()).any(|name| sql.contains(&name))
     }
 
     /// The rows of the scoped, masked copy.

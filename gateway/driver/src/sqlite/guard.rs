@@ -172,6 +172,8 @@ impl Guard {
                     None => false,
                 },
                 // Merged into the statement, one view's read of another is told without either.
+                // A module's own table, where no table of the file can be taken for it. No view may be called so.
+                Some("temp") if MODULES.contains(&table) => !wall.has_view(table),
                 Some("temp") => {
                     let by_a_view = column.is_empty() || context.accessor.is_some_and(|view| wall.has_view(view));
                     wall.shows(table, behind.lends, by_a_view)

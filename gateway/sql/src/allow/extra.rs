@@ -1,17 +1,31 @@
-//! Functions that an operator's configuration adds to the lists. What they read and do is not known here: the operator
-//! answers for that. The gateway takes them to raise on any row, so relations are fenced from them.
+//! What an operator's configuration adds to the lists. What it reads and does is not known here: the operator answers for
+//! that. The gateway takes it to raise on any row, so relations are fenced from it.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, OnceLock, PoisonError},
+};
 
 use mountgate_core::ColumnType;
 
 use crate::Dialect;
 
-/// A function of the store's own: one value per row.
+/// A function, operator or type of the store's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Extra {
     schema: Option<String>,
     name: String,
-    returns: ColumnType,
-    arguments: Option<u8>,
+    what: What,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum What {
+    /// One value per row, of that type; with how many arguments, where that is fixed.
+    Function { returns: ColumnType, arguments: Option<u8> },
+    /// A binary operator, as it is printed.
+    Operator { printed: &'static str },
+    /// A type that may be cast to, and what the gateway takes its values for.
+    Type { is: ColumnType },
 }
 
 impl Extra {
@@ -20,7 +34,7 @@ impl Extra {
     ///
     /// # Errors
     /// Why it can't be added, and what to write.
-    pub fn new(
+    pub fn function(
         dialect: Dialect,
         schema: Option<&str>,
         name: &str,
@@ -29,11 +43,7 @@ impl Extra {
     ) -> Result<Self, String> {
         plain(name)?;
         match (dialect, schema) {
-            (Dialect::Postgres, Some(schema)) => plain(schema)?,
-            // Without one, whoever may create a function in a schema of the search path says what is called.
-            (Dialect::Postgres, None) => {
-                return Err(format!("`{name}` needs its schema: write `schema = \"public\"`"));
-            }
+            (Dialect::Postgres, schema) => drop(of_schema(schema, name)?),
             (Dialect::Sqlite, Some(_)) => {
                 return Err("functions have no schema in SQLite: take `schema` out".to_owned());
             }
@@ -45,10 +55,66 @@ impl Extra {
         if name.starts_with("mountgate_") {
             return Err(format!("`{name}` is the masks' own, and no agent may call it"));
         }
-        Ok(Self { schema: schema.map(str::to_owned), name: name.to_owned(), returns, arguments })
+        let what = What::Function { returns, arguments };
+        Ok(Self { schema: schema.map(str::to_owned), name: name.to_owned(), what })
     }
 
-    /// The schema that it is called in.
+    /// A binary operator of PostgreSQL by its symbol, with the schema that it is in.
+    ///
+    /// # Errors
+    /// Why it can't be added, and what to write.
+    pub fn operator(dialect: Dialect, schema: Option<&str>, symbol: &str) -> Result<Self, String> {
+        if dialect == Dialect::Sqlite {
+            return Err("SQLite's operators are those of its grammar: none can be added".to_owned());
+        }
+        let schema = of_schema(schema, symbol)?;
+        // What else begins a comment, or is the grammar's own.
+        let sound = !symbol.is_empty()
+            && symbol.len() <= 63
+            && symbol.bytes().all(|byte| b"+-*/<>=~!@#%^&|?".contains(&byte))
+            && !symbol.contains("--")
+            && !symbol.contains("/*")
+            && !matches!(symbol, "=" | "<" | ">" | "<=" | ">=" | "<>" | "!=" | "=>");
+        if !sound {
+            return Err(format!("`{symbol}` is no operator that can be added: up to 63 of `+-*/<>=~!@#%^&|?`"));
+        }
+        if super::operator(dialect, symbol).is_some() {
+            return Err(format!("`{symbol}` is on the list already, with a reason: take it out"));
+        }
+        let printed = kept(format!("OPERATOR(\"{schema}\".{symbol})"));
+        Ok(Self { schema: Some(schema.to_owned()), name: symbol.to_owned(), what: What::Operator { printed } })
+    }
+
+    /// A type of PostgreSQL that may be cast to, with the schema that it is in and what the gateway takes its values for.
+    ///
+    /// # Errors
+    /// Why it can't be added, and what to write.
+    pub fn of_type(dialect: Dialect, schema: Option<&str>, name: &str, is: ColumnType) -> Result<Self, String> {
+        if dialect == Dialect::Sqlite {
+            return Err("a cast in SQLite applies one of five affinities: no type can be added".to_owned());
+        }
+        plain(name)?;
+        let schema = of_schema(schema, name)?;
+        if super::cast_type(dialect, name).is_some() {
+            return Err(format!("`{name}` is on the list already, with a reason: take it out"));
+        }
+        // These read the catalogue: `'secret'::regclass` tells whether there is such a table.
+        if schema == "pg_catalog" {
+            return Err(format!("`{name}` of `pg_catalog` is not on the list for a reason: it can't be added"));
+        }
+        Ok(Self { schema: Some(schema.to_owned()), name: name.to_owned(), what: What::Type { is } })
+    }
+
+    /// `function`, `operator` or `type`.
+    pub fn kind(&self) -> &'static str {
+        match self.what {
+            What::Function { .. } => "function",
+            What::Operator { .. } => "operator",
+            What::Type { .. } => "type",
+        }
+    }
+
+    /// The schema that it is in.
     pub fn schema(&self) -> Option<&str> {
         self.schema.as_deref()
     }
@@ -58,14 +124,43 @@ impl Extra {
         &self.name
     }
 
-    /// The type that it returns.
-    pub fn returns(&self) -> &ColumnType {
-        &self.returns
+    /// The type of a function's result; `None` where it is no function.
+    pub fn returns(&self) -> Option<&ColumnType> {
+        match &self.what {
+            What::Function { returns, .. } => Some(returns),
+            What::Operator { .. } | What::Type { .. } => None,
+        }
     }
 
-    /// Whether it takes so many arguments.
-    pub fn takes(&self, arguments: usize) -> bool {
-        self.arguments.is_none_or(|wanted| usize::from(wanted) == arguments)
+    /// Whether it is a function that takes so many arguments.
+    pub fn takes(&self, count: usize) -> bool {
+        match &self.what {
+            What::Function { arguments, .. } => arguments.is_none_or(|wanted| usize::from(wanted) == count),
+            What::Operator { .. } | What::Type { .. } => false,
+        }
+    }
+
+    /// Whether it is a function of that name.
+    pub(crate) fn is_function(&self, name: &str) -> bool {
+        matches!(self.what, What::Function { .. }) && self.name == name
+    }
+
+    /// The operator as it is printed, where it is the one of that symbol.
+    pub(crate) fn as_operator(&self, symbol: &str) -> Option<&'static str> {
+        match self.what {
+            What::Operator { printed } if self.name == symbol => Some(printed),
+            What::Operator { .. } | What::Function { .. } | What::Type { .. } => None,
+        }
+    }
+
+    /// The type as it is printed, and what its values are taken for, where it is the one of that name, which may be
+    /// qualified.
+    pub(crate) fn as_type(&self, written: &str) -> Option<(String, &ColumnType)> {
+        let What::Type { is } = &self.what else { return None };
+        let schema = self.schema.as_deref()?;
+        let fits = written == self.name
+            || written.strip_prefix(schema).and_then(|rest| rest.strip_prefix('.')) == Some(&self.name);
+        fits.then(|| (format!("\"{schema}\".\"{}\"", self.name), is))
     }
 
     /// As messages name it: `public.similarity`.
@@ -75,6 +170,25 @@ impl Extra {
             None => self.name.clone(),
         }
     }
+}
+
+fn of_schema<'s>(schema: Option<&'s str>, name: &str) -> Result<&'s str, String> {
+    // Without one, whoever may create something in a schema of the search path says what is meant.
+    let schema = schema.ok_or_else(|| format!("`{name}` needs its schema: write `schema = \"public\"`"))?;
+    plain(schema)?;
+    Ok(schema)
+}
+
+/// The text, kept as long as the process runs, each once: the resolved form holds operators by reference.
+fn kept(text: String) -> &'static str {
+    static KEPT: OnceLock<Mutex<BTreeSet<&'static str>>> = OnceLock::new();
+    let mut kept = KEPT.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = kept.get(text.as_str()) {
+        return known;
+    }
+    let text: &'static str = Box::leak(text.into_boxed_str());
+    kept.insert(text);
+    text
 }
 
 /// A name that stands for itself in both dialects, quoted or not.

@@ -119,6 +119,25 @@ pub fn every_function(dialect: Dialect) -> &'static [Function] {
     }
 }
 
+/// Every entry of the dialect's lists: its kind, its name and why it is safe.
+pub fn entries(dialect: Dialect) -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+    let (casts, operators) = match dialect {
+        Dialect::Sqlite => (sqlite::CASTS, sqlite::OPERATORS),
+        Dialect::Postgres => (postgres::CASTS, postgres::OPERATORS),
+    };
+    let functions = every_function(dialect).iter().map(|function| {
+        let kind = match function.kind {
+            Kind::Scalar => "function",
+            Kind::Aggregate => "aggregate",
+            Kind::Window => "window function",
+            Kind::Table => "function in FROM",
+        };
+        (kind, function.name, function.reason)
+    });
+    let operators = operators.iter().map(|operator| ("operator", operator.symbol, operator.reason));
+    functions.chain(operators).chain(casts.iter().map(|cast| ("type", cast.name, cast.reason)))
+}
+
 /// The entries of that name (lower case); none where it is not on the list.
 pub fn functions(dialect: Dialect, name: &str) -> &'static [Function] {
     let list = every_function(dialect);
@@ -147,6 +166,22 @@ pub fn counted_argument(dialect: Dialect, name: &str) -> Option<usize> {
         Dialect::Postgres => postgres::COUNTED,
     };
     list.iter().find(|(entry, _)| *entry == name).map(|(_, at)| *at)
+}
+
+/// Whether a value that the function gives is about as long as its arguments, or as one of them: a group's first, a piece.
+pub(crate) fn is_about_as_long(dialect: Dialect, name: &str, kind: Kind) -> bool {
+    let as_long = [
+        reason::PURE,
+        reason::PINNED,
+        reason::PATH,
+        reason::CLOCK,
+        reason::DRAW,
+        reason::ROWS,
+        reason::FOLD,
+        reason::WINDOW,
+    ];
+    let mut entries = functions(dialect, name).iter().filter(|entry| entry.kind == kind).peekable();
+    entries.peek().is_some() && entries.all(|entry| as_long.contains(&entry.reason))
 }
 
 /// The type of that name (lower case, without modifiers).
@@ -182,12 +217,15 @@ pub fn markdown() -> String {
     let mut out = String::from(
         "# What statements may use\n\n<!-- Made from the lists in `gateway/sql/src/allow`; a test compares. Do not edit. -->\n\n\
          Whatever is not on these lists is refused by name (`unsupported`). `[backends.NAME.allow]` in `mountgate.toml` adds\n\
-         functions of the store's own, at the operator's risk:\n\n\
+         what is the store's own, at the operator's risk: functions, and on PostgreSQL operators and types to cast to.\n\n\
          ```toml\n[backends.shop.allow]\n\
-         functions = [{ schema = \"public\", name = \"similarity\", returns = \"float\", arguments = 2 }]\n```\n\n\
-         Such a function has one value per row, is called without its schema by agents and with it by the gateway, and is\n\
-         taken to raise on any row: relations are fenced from it. What it reads, changes and costs is not known to the gateway,\n\
-         which says so at start and in `check`. In PostgreSQL the gateway's role must be allowed to execute it.\n",
+         functions = [{ schema = \"public\", name = \"similarity\", returns = \"float\", arguments = 2 }]\n\
+         operators = [{ schema = \"public\", symbol = \"<->\" }]\n\
+         types     = [{ schema = \"public\", name = \"citext\", is = \"text\" }]\n```\n\n\
+         Such a function has one value per row. Agents write functions and operators without their schema, and the gateway with it.\n\
+         Whatever is added is taken to raise on any row: relations are fenced from it. What it reads, changes and costs is not known to\n\
+         the gateway, which says so at start and in `check`. In PostgreSQL the gateway's role must be allowed to use it.\n\n\
+         `mountgate sql allowed sqlite`, `… postgres` and `… --backend shop` print the lists; with `--json` as data.\n",
     );
     for (dialect, name) in [(Dialect::Sqlite, "SQLite"), (Dialect::Postgres, "PostgreSQL")] {
         let (casts, operators) = match dialect {

@@ -391,7 +391,7 @@ fn sqlite_has_every_function_of_the_list_with_these_numbers_of_arguments() {
 }
 
 fn extra(dialect: Dialect, schema: Option<&str>, name: &str) -> Result<super::Extra, String> {
-    super::Extra::new(dialect, schema, name, mountgate_core::ColumnType::Float, Some(2))
+    super::Extra::function(dialect, schema, name, mountgate_core::ColumnType::Float, Some(2))
 }
 
 #[test]
@@ -451,6 +451,53 @@ fn an_added_function_is_called_by_its_whole_name_and_fenced() {
                 "{dialect:?} {sql}"
             );
         }
+    }
+}
+
+#[test]
+fn added_operators_and_types_are_named_whole_and_fenced() {
+    use crate::{Statement, allow::Extra, fuzz};
+    use mountgate_core::{ColumnType, Grant, Scope};
+    let ceiling = fuzz::shop().unwrap();
+    let public = Some("public");
+    let extras: std::sync::Arc<[Extra]> = std::sync::Arc::from([
+        Extra::operator(Dialect::Postgres, public, "<->").unwrap(),
+        Extra::operator(Dialect::Postgres, public, "%>").unwrap(),
+        Extra::of_type(Dialect::Postgres, public, "citext", ColumnType::Text).unwrap(),
+    ]);
+    for (sql, printed) in [
+        ("SELECT id FROM emp WHERE name <-> 'x' < 3", "(\"t1\".\"name\" OPERATOR(\"public\".<->) 'x')"),
+        ("SELECT id FROM emp WHERE name %> 'x'", "(\"t1\".\"name\" OPERATOR(\"public\".%>) 'x')"),
+        ("SELECT id FROM emp WHERE name::citext = 'X'", "CAST(\"t1\".\"name\" AS \"public\".\"citext\")"),
+        ("SELECT id FROM emp WHERE name = 'X'::public.citext", "CAST('X' AS \"public\".\"citext\")"),
+        ("SELECT id FROM emp WHERE CAST(name AS citext[]) IS NULL", "AS \"public\".\"citext\"[])"),
+    ] {
+        assert!(Statement::parse(Dialect::Postgres, sql).unwrap().touch(ceiling).is_err(), "{sql} without");
+        let statement = Statement::parse_allowing(Dialect::Postgres, sql, &extras).unwrap();
+        let scope = Scope::narrow(ceiling, &statement.touch(ceiling).unwrap(), &Grant::Ceiling).unwrap();
+        let plan = statement.enforce(&scope).unwrap();
+        assert!(plan.sql().contains(printed), "{sql}: {}", plan.sql());
+        assert!(plan.fenced() == ["emp".into()], "{sql}: {}", plan.sql());
+    }
+    for sql in ["SELECT 1 <#> 2", "SELECT 'x'::other.citext", "SELECT 'x'::\"Citext\"", "SELECT citext('x')"] {
+        let statement = Statement::parse_allowing(Dialect::Postgres, sql, &extras).unwrap();
+        assert_eq!(statement.touch(ceiling).unwrap_err().code, mountgate_core::Code::Unsupported, "{sql}");
+    }
+    for (told, why) in [
+        (Extra::operator(Dialect::Sqlite, None, "<->"), "of its grammar"),
+        (Extra::operator(Dialect::Postgres, None, "<->"), "needs its schema"),
+        (Extra::operator(Dialect::Postgres, public, "+"), "on the list already"),
+        (Extra::operator(Dialect::Postgres, public, "="), "no operator"),
+        (Extra::operator(Dialect::Postgres, public, "<--"), "no operator"),
+        (Extra::operator(Dialect::Postgres, public, "+) x"), "no operator"),
+        (Extra::of_type(Dialect::Sqlite, None, "citext", ColumnType::Text), "affinities"),
+        (Extra::of_type(Dialect::Postgres, None, "citext", ColumnType::Text), "needs its schema"),
+        (Extra::of_type(Dialect::Postgres, Some("pg_catalog"), "regclass", ColumnType::Any), "for a reason"),
+        (Extra::of_type(Dialect::Postgres, public, "text", ColumnType::Text), "on the list already"),
+        (Extra::of_type(Dialect::Postgres, public, "a b", ColumnType::Text), "no plain name"),
+    ] {
+        let told = told.unwrap_err();
+        assert!(told.contains(why), "{told}");
     }
 }
 

@@ -34,8 +34,10 @@ impl<'a> Printer<'_, 'a> {
     fn expr_of(&mut self, expr: &Expr<'a>) -> Printed {
         match expr {
             Expr::Column { item, column } => {
-                self.alias(*item);
-                self.push(".");
+                if !is_down(Defence::Qualification) {
+                    self.alias(*item);
+                    self.push(".");
+                }
                 self.column(*item, *column);
             }
             Expr::Parameter(at) => {

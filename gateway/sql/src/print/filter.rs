@@ -92,7 +92,7 @@ impl Printer<'_, '_> {
                     });
                     match self.dialect {
                         Dialect::Sqlite => {
-                            self.push(" IN (SELECT \"j\".\"value\" FROM json_each(");
+                            self.push(" IN (SELECT \"j\".\"value\" FROM \"temp\".json_each(");
                             self.push(&bind);
                             self.push(") AS \"j\"))");
                         }

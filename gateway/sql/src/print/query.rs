@@ -148,7 +148,13 @@ impl<'a> Printer<'_, 'a> {
             Distinct::Yes => self.push("DISTINCT "),
             Distinct::On(keys) => {
                 self.push("DISTINCT ON (");
-                self.separated(keys, |this, key| this.expr(key))?;
+                self.separated(keys, |this, key| match key {
+                    OrderKey::Ordinal(at) => {
+                        this.push(&at.to_string());
+                        Ok(())
+                    }
+                    OrderKey::Expr(expr) => this.expr(expr),
+                })?;
                 self.push(") ");
             }
         }
@@ -281,6 +287,12 @@ impl<'a> Printer<'_, 'a> {
             }
             From::Function { item, lateral, name, args, ordinality } => {
                 self.push(if *lateral { "LATERAL " } else { "" });
+                // A table of the file's may be called so, hidden or not. Nobody can make one in `temp`, and where a schema has
+                // no table of a module's name, SQLite takes the module's own.
+                self.push(match self.dialect {
+                    Dialect::Sqlite => "\"temp\".",
+                    Dialect::Postgres => "",
+                });
                 // PostgreSQL takes several arrays only where the name is bare.
                 let alone = *name == "unnest" && args.len() > 1;
                 self.function_name(name, self.dialect == Dialect::Postgres && !alone);

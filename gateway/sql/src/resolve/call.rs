@@ -9,9 +9,9 @@ use sqlparser::{
     tokenizer::Span,
 };
 
-use super::{Outcome, Resolver};
+use super::{Outcome, Resolver, Watch};
 use crate::{
-    Dialect, allow,
+    Dialect, allow, hints,
     ir::{Bound, Call, Expr, Frame, Over, Window},
     refuse,
 };
@@ -36,7 +36,11 @@ impl<'a> Resolver<'a> {
             return Ok(allow::unlisted(name));
         }
         Err(if known.is_empty() {
-            refuse::unsupported(format!("the function `{name}`"), span)
+            let refusal = refuse::unsupported(format!("the function `{name}`"), span);
+            match hints::of_function(self.dialect, name) {
+                Some(hint) => refusal.hint(hint),
+                None => refusal,
+            }
         } else {
             refuse::unsupported(format!("the function `{name}` with {args} arguments, or used in this way"), span)
         })
@@ -44,7 +48,7 @@ impl<'a> Resolver<'a> {
 
     /// The operator's addition of that name, called as it may be.
     fn extra(&self, name: &str, args: usize, plain: bool, span: Span) -> Outcome<Option<&'a allow::Extra>> {
-        let Some(extra) = self.extras.iter().find(|extra| extra.name() == name) else { return Ok(None) };
+        let Some(extra) = self.extras.iter().find(|extra| extra.is_function(name)) else { return Ok(None) };
         if plain && extra.takes(args) {
             return Ok(Some(extra));
         }
@@ -197,6 +201,7 @@ impl<'a> Resolver<'a> {
         let aggregate = listed.kind == allow::Kind::Aggregate;
         let outer = self.in_aggregate;
         self.in_aggregate |= aggregate;
+        self.watches.push(Watch { level: self.levels.len().saturating_sub(1), innermost: None });
         let resolved = if star {
             vec![]
         } else {
@@ -214,6 +219,15 @@ impl<'a> Resolver<'a> {
             Some(condition) => Some(self.with_use(Use::Filtered, |this| this.expr(condition))?),
             None => None,
         };
+        // Both stores then count the outer query's rows, and SQLite takes it or not as its planner folds constants.
+        if let Some(Watch { level, innermost: Some(innermost) }) = self.watches.pop()
+            && aggregate
+            && over.is_none()
+            && innermost < level
+        {
+            return Err(refuse::unsupported(format!("`{own}` over an outer query's columns alone"), span)
+                .hint("aggregate them in the query whose columns they are, and name the result"));
+        }
         let ignore_nulls = match null_treatment {
             None => None,
             Some(ast::NullTreatment::IgnoreNulls | ast::NullTreatment::RespectNulls) => {

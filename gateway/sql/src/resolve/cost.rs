@@ -3,11 +3,7 @@
 use sqlparser::tokenizer::Span;
 
 use super::{Outcome, Resolver};
-use crate::{
-    Dialect, allow, bounds,
-    ir::{Expr, ItemKind},
-    refuse,
-};
+use crate::{Dialect, allow, bounds, ir::Expr, refuse};
 
 /// Bytes that a value of unknown length is taken to have.
 const UNKNOWN: u64 = 256;
@@ -22,10 +18,9 @@ impl<'a> Resolver<'a> {
                 return Err(refuse::too_much(&format!("bytes for `{}` to look for", name), limit));
             }
             // SQLite's driver measures what is computed. PostgreSQL has nothing that could.
-            if self.dialect == Dialect::Postgres && !self.is_short(arg) {
-                return Err(refuse::unsupported(format!("what `{}` looks for, computed so", name), span).hint(
-                    "look for a literal, a parameter or a table's own column, without aggregates or derived tables",
-                ));
+            if self.dialect == Dialect::Postgres && !self.weight(arg).is_within(limit as u64) {
+                return Err(refuse::unsupported(format!("what `{}` looks for, computed so", name), span)
+                    .hint("look for a literal, a parameter or a column, put together from few of them"));
             }
         }
         if self.dialect == Dialect::Postgres && allow::counted_argument(self.dialect, name).is_some() {
@@ -40,73 +35,7 @@ impl<'a> Resolver<'a> {
         }
         Ok(())
     }
-
-    /// Whether the agent could not have made the value long: a column of a derived table may hold anything.
-    fn is_short(&self, expr: &Expr<'a>) -> bool {
-        match expr {
-            Expr::Column { item, column: _ } => {
-                let item = self.items.get(*item as usize).map(|item| &item.kind);
-                matches!(item, Some(ItemKind::Relation { .. }))
-            }
-            Expr::Call(call) => {
-                NO_LONGER.contains(&call.name) && call.over.is_none() && call.args.iter().all(|arg| self.is_short(arg))
-            }
-            Expr::Chain { .. } | Expr::Cast { .. } | Expr::Case { .. } | Expr::Collate { .. } => {
-                let mut all = true;
-                expr.children(&mut |child| all &= self.is_short(child));
-                all
-            }
-            Expr::Text(_)
-            | Expr::Number(_)
-            | Expr::Null
-            | Expr::Boolean(_)
-            | Expr::Parameter(_)
-            | Expr::Prefix { .. }
-            | Expr::Postfix { .. }
-            | Expr::In { .. }
-            | Expr::InQuery { .. }
-            | Expr::Between { .. }
-            | Expr::Like { .. }
-            | Expr::Any { .. }
-            | Expr::Exists(_)
-            | Expr::Interval(..)
-            | Expr::Extract { .. }
-            | Expr::AtTimeZone { .. } => true,
-            Expr::Blob(_)
-            | Expr::Scalar(_)
-            | Expr::ArrayQuery(_)
-            | Expr::Array(_)
-            | Expr::Subscript { .. }
-            | Expr::Row(_) => false,
-        }
-    }
 }
-
-/// Functions whose result is about as short as what they are given.
-const NO_LONGER: [&str; 22] = [
-    "btrim",
-    "chr",
-    "coalesce",
-    "concat",
-    "concat_ws",
-    "greatest",
-    "initcap",
-    "least",
-    "left",
-    "lower",
-    "ltrim",
-    "md5",
-    "nullif",
-    "reverse",
-    "right",
-    "rtrim",
-    "split_part",
-    "substr",
-    "substring",
-    "to_char",
-    "trim",
-    "upper",
-];
 
 /// Bytes that the call makes, as far as its text tells.
 fn made(name: &str, args: &[Expr<'_>]) -> u64 {

@@ -352,9 +352,10 @@ impl<'a> Resolver<'a> {
             | ast::BinaryOperator::TildeEq
             | ast::BinaryOperator::Assignment => Cow::Owned(op.to_string().to_ascii_lowercase()),
         };
+        let added = || self.extras.iter().find_map(|extra| extra.as_operator(&symbol));
         match allow::operator(self.dialect, &symbol) {
             Some(operator) => Ok(operator.symbol),
-            None => Err(refuse::unsupported(format!("the operator `{op}`"), expr.span())),
+            None => added().ok_or_else(|| refuse::unsupported(format!("the operator `{op}`"), expr.span())),
         }
     }
 
@@ -433,10 +434,11 @@ impl<'a> Resolver<'a> {
             return Err(refuse::unsupported("`ANY` or `ALL`", left.span()).hint("write `IN (SELECT …)` or `EXISTS`"));
         }
         let expr = self.boxed(left)?;
-        let operand = match strip(right) {
-            ast::Expr::Subquery(query) => Quantified::Query(self.subquery(query)?),
-            // Anything else is an array; `expr` matches on every kind of it.
-            array => Quantified::Array(self.expr(array)?),
+        let operand = if let ast::Expr::Subquery(query) = strip(right) {
+            Quantified::Query(self.subquery(query)?)
+        } else {
+            // An array; `expr` matches on every kind of it.
+            Quantified::Array(self.expr(right)?)
         };
         Ok(Expr::Any { op, all, expr, operand: Box::new(operand) })
     }
@@ -527,7 +529,7 @@ impl<'a> Resolver<'a> {
                 Dialect::Postgres => Some(ColumnType::Boolean),
                 Dialect::Sqlite => Some(ColumnType::Integer),
             },
-            Expr::Call(call) if call.extra.is_some() => call.extra.map(|extra| extra.returns().clone()),
+            Expr::Call(call) if call.extra.is_some() => call.extra.and_then(|extra| extra.returns().cloned()),
             Expr::Call(call) => match call.name {
                 "count" | "row_number" | "rank" | "dense_rank" => Some(ColumnType::Integer),
                 "coalesce" | "min" | "max" | "first_value" | "last_value" | "lag" | "lead" => {

@@ -183,8 +183,14 @@ impl<'a> Resolver<'a> {
             self.check_predicate(&condition);
             conditions.push(condition);
             let column = match (kind, self.dialect) {
-                ("FULL JOIN", Dialect::Postgres) | ("FULL JOIN" | "RIGHT JOIN", Dialect::Sqlite) => {
-                    Expr::coalesce(vec![from_left, from_right])
+                ("FULL JOIN", Dialect::Sqlite | Dialect::Postgres) => Expr::coalesce(vec![from_left, from_right]),
+                // To SQLite this one is a column, and named as one.
+                ("RIGHT JOIN", Dialect::Sqlite) => {
+                    let mut merged = Expr::coalesce(vec![from_left, from_right]);
+                    if let Expr::Call(call) = &mut merged {
+                        call.name = "ifnull";
+                    }
+                    merged
                 }
                 ("RIGHT JOIN", Dialect::Postgres) => from_right,
                 (_, Dialect::Sqlite | Dialect::Postgres) => from_left,
@@ -477,7 +483,9 @@ impl<'a> Resolver<'a> {
         if !args.iter().all(crate::leak::constant) {
             self.leaky = true;
         }
-        let column = |name: Cow<'a, str>| Output { name, ty: None, sources: vec![] };
+        // What it takes apart, or counts, is no longer than what it is given.
+        let weight = self.weight_of(args.iter());
+        let column = |name: Cow<'a, str>| Output { name, ty: None, sources: vec![], weight };
         let mut columns: Vec<Output<'a>> = match allow::table_columns(self.dialect, function.name) {
             Some(names) => names.iter().map(|name| column(Cow::Borrowed(*name))).collect(),
             None if function.name == "unnest" => (0..count).map(|_| column(Cow::Borrowed("unnest"))).collect(),

@@ -52,6 +52,9 @@ impl<'a> Resolver<'a> {
                 }
             }
             if let Some(expr) = found {
+                if self.levels.get(at).is_some_and(|level| level.limiting) {
+                    return Err(refuse::column(&ident.value, ident.span));
+                }
                 self.note_expr(&expr);
                 return Ok(expr);
             }
@@ -60,7 +63,8 @@ impl<'a> Resolver<'a> {
             return Ok(Expr::Text(&ident.value));
         }
         // A function's alias is looked at last: a column of an outer query comes before it.
-        let levels = (0..self.levels.len()).rev().filter(|at| self.levels.get(*at).is_some_and(|level| !level.hidden));
+        let seen = |level: &super::Level<'a>| !level.hidden && !level.limiting;
+        let levels = (0..self.levels.len()).rev().filter(|at| self.levels.get(*at).is_some_and(seen));
         if let Some(expr) = levels.into_iter().find_map(|at| self.scalar_function(at, &name)) {
             self.note_expr(&expr);
             return Ok(expr);
@@ -135,6 +139,10 @@ impl<'a> Resolver<'a> {
         let items = self.named_items(schema, table)?;
         if items.is_empty() {
             return Err(refuse::column(&shown(), table.span));
+        }
+        let limiting = self.levels.iter().rfind(|level| level.limiting);
+        if limiting.is_some_and(|level| level.parts.iter().any(|part| items.iter().any(|id| part.items.contains(id)))) {
+            return Err(refuse::column(&shown(), column.span));
         }
         let name = self.name(column);
         let mut hits: Vec<Expr<'a>> = items.iter().flat_map(|item| self.in_item(*item, &name)).collect();
@@ -219,6 +227,38 @@ impl<'a> Resolver<'a> {
                 self.note(item, column);
             }
         }
+        if !self.watches.is_empty() {
+            self.watch(expr);
+        }
+    }
+
+    /// Tells those who watch which level the expression's columns are of.
+    fn watch(&mut self, expr: &Expr<'a>) {
+        let mut columns = Vec::new();
+        expr.columns(&mut columns);
+        for (item, _) in columns {
+            let Some(at) = self.level_of(item) else { continue };
+            for watch in &mut self.watches {
+                // What is of a level further in is that level's own.
+                if at <= watch.level {
+                    watch.innermost = watch.innermost.max(Some(at));
+                }
+            }
+        }
+    }
+
+    fn level_of(&self, wanted: u32) -> Option<usize> {
+        self.levels.iter().rposition(|level| {
+            level.parts.iter().flat_map(|part| &part.items).any(|id| *id == wanted || self.is_within(*id, wanted))
+        })
+    }
+
+    /// Whether the item is a join under an alias that the other is in.
+    fn is_within(&self, join: u32, wanted: u32) -> bool {
+        let Some(ItemKind::Joined { columns }) = self.items.get(join as usize).map(|item| &item.kind) else {
+            return false;
+        };
+        columns.iter().any(|(_, expr)| expr.any(&|part| matches!(part, Expr::Column { item, .. } if *item == wanted)))
     }
 
     fn note(&mut self, id: u32, column: u32) {

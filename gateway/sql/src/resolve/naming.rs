@@ -8,7 +8,11 @@ use sqlparser::{
 };
 
 use super::{Place, Resolver, query::strip};
-use crate::{Dialect, ir::Expr, tokens};
+use crate::{
+    Dialect,
+    ir::{Body, Expr},
+    tokens,
+};
 
 impl<'a> Resolver<'a> {
     pub(super) fn implied_name(
@@ -33,15 +37,23 @@ impl<'a> Resolver<'a> {
 
     /// The catalogue's name of a plain column, or the name that a derived table gives it.
     fn column_name(&self, expr: &'a ast::Expr, resolved: &Expr<'a>) -> Option<Cow<'a, str>> {
-        let last = match strip(expr) {
-            ast::Expr::Identifier(ident) => ident,
-            ast::Expr::CompoundIdentifier(idents) => idents.last()?,
-            // Only these two are names. What an expression may hold is for `expr` to say.
-            _other => return None,
+        // Only these two are names. What an expression may hold is for `expr` to say.
+        let last = if let ast::Expr::Identifier(ident) = strip(expr) {
+            ident
+        } else if let ast::Expr::CompoundIdentifier(idents) = strip(expr) {
+            idents.last()?
+        } else {
+            return None;
         };
         if let (Expr::Column { item, column }, Dialect::Sqlite) = (resolved, self.dialect) {
             // SQLite spells a column as its table does.
             return self.item_column(*item, *column).map(|(name, _)| Cow::Owned(name.to_owned()));
+        }
+        // What FULL JOIN merged is an expression to SQLite, named by its text.
+        if let (Expr::Call(call), Dialect::Sqlite) = (resolved, self.dialect)
+            && call.name == "coalesce"
+        {
+            return None;
         }
         Some(self.name(last))
     }
@@ -60,20 +72,20 @@ impl<'a> Resolver<'a> {
         match resolved {
             Expr::Call(call) => fixed(call.name),
             Expr::Case { otherwise, .. } => {
-                let inner = match (strip(expr), otherwise) {
-                    (ast::Expr::Case { else_result: Some(result), .. }, Some(otherwise)) => {
-                        self.figured(result, otherwise)
-                    }
-                    _other => None,
+                let inner = if let (ast::Expr::Case { else_result: Some(result), .. }, Some(otherwise)) =
+                    (strip(expr), otherwise)
+                {
+                    self.figured(result, otherwise)
+                } else {
+                    None
                 };
                 inner.filter(|(_, strong)| *strong).or(Some((Cow::Borrowed("case"), false)))
             }
-            Expr::Cast { printed, .. } => {
-                let inner = match (strip(expr), resolved) {
-                    (ast::Expr::Cast { expr: inner, .. }, Expr::Cast { expr: resolved, .. }) => {
-                        self.figured(inner, resolved)
-                    }
-                    _other => None,
+            Expr::Cast { printed, expr: resolved, .. } => {
+                let inner = if let ast::Expr::Cast { expr: inner, .. } = strip(expr) {
+                    self.figured(inner, resolved)
+                } else {
+                    None
                 };
                 let bare = printed.split(['(', '[']).next().unwrap_or_default();
                 inner
@@ -86,32 +98,26 @@ impl<'a> Resolver<'a> {
             Expr::Extract { .. } => fixed("extract"),
             Expr::AtTimeZone { .. } => fixed("timezone"),
             Expr::Interval(..) => Some((Cow::Borrowed("interval"), false)),
-            Expr::Collate { .. } | Expr::Subscript { .. } => match (strip(expr), resolved) {
-                (ast::Expr::Collate { expr: inner, .. }, Expr::Collate { expr: resolved, .. }) => {
-                    self.figured(inner, resolved)
-                }
-                (ast::Expr::CompoundFieldAccess { root, .. }, Expr::Subscript { expr: resolved, .. }) => {
-                    self.figured(root, resolved)
-                }
-                _other => None,
-            },
+            Expr::Collate { expr: resolved, .. } => {
+                let ast::Expr::Collate { expr: inner, .. } = strip(expr) else { return None };
+                self.figured(inner, resolved)
+            }
+            Expr::Subscript { expr: resolved, .. } => {
+                let ast::Expr::CompoundFieldAccess { root, .. } = strip(expr) else { return None };
+                self.figured(root, resolved)
+            }
             // The name of the subquery's only column, whatever it is, and a strong one.
-            Expr::Scalar(query) => match (strip(expr), &query.body) {
-                (ast::Expr::Subquery(ast), crate::ir::Body::Select(select)) => {
-                    match (&*ast.body, select.outputs.as_slice()) {
-                        (ast::SetExpr::Select(ast), [only]) => match ast.projection.as_slice() {
-                            [ast::SelectItem::ExprWithAlias { alias, .. }] => Some((self.name(alias), true)),
-                            [ast::SelectItem::UnnamedExpr(inner)] => {
-                                let name = self.postgres_name(inner, only);
-                                Some((name.unwrap_or(Cow::Borrowed("?column?")), true))
-                            }
-                            _other => None,
-                        },
-                        _other => None,
-                    }
+            Expr::Scalar(query) => {
+                let (ast::Expr::Subquery(ast), Body::Select(select)) = (strip(expr), &query.body) else { return None };
+                let (ast::SetExpr::Select(ast), [only]) = (&*ast.body, select.outputs.as_slice()) else { return None };
+                if let [ast::SelectItem::ExprWithAlias { alias, .. }] = ast.projection.as_slice() {
+                    Some((self.name(alias), true))
+                } else if let [ast::SelectItem::UnnamedExpr(inner)] = ast.projection.as_slice() {
+                    Some((self.postgres_name(inner, only).unwrap_or(Cow::Borrowed("?column?")), true))
+                } else {
+                    None
                 }
-                _other => None,
-            },
+            }
             Expr::Column { .. }
             | Expr::Parameter(_)
             | Expr::Number(_)

@@ -7,7 +7,7 @@ use sqlparser::{
 };
 
 use super::{
-    Outcome, Resolver,
+    Level, Outcome, Resolver,
     query::{ordinal, strip},
 };
 use crate::{
@@ -132,11 +132,11 @@ impl<'a> Resolver<'a> {
 
     /// Takes COLLATE off an ordering key, so that a name below it is still a name.
     fn split_collation(&self, expr: &'a ast::Expr) -> Outcome<(&'a ast::Expr, Option<&'static str>)> {
-        match (strip(expr), self.dialect) {
-            (ast::Expr::Collate { expr, collation }, Dialect::Sqlite) => Ok((expr, Some(self.collation(collation)?))),
-            // PostgreSQL reads a key with COLLATE as an expression. Not a match on what the tree may hold.
-            (expr, Dialect::Sqlite | Dialect::Postgres) => Ok((expr, None)),
+        // PostgreSQL reads a key with COLLATE as an expression.
+        if let (ast::Expr::Collate { expr, collation }, Dialect::Sqlite) = (strip(expr), self.dialect) {
+            return Ok((expr, Some(self.collation(collation)?)));
         }
+        Ok((strip(expr), None))
     }
 
     /// Keys of ORDER BY within an aggregate or a window: expressions, never ordinals or output names.
@@ -192,6 +192,31 @@ impl<'a> Resolver<'a> {
             }
         }
         Ok((self.limit(limit)?, self.limit(offset)?, with_ties))
+    }
+
+    /// LIMIT and OFFSET have their own rules of what may be named: SQLite looks names up nowhere, PostgreSQL in the query
+    /// itself, to refuse what it finds there, and around it.
+    pub(super) fn in_limit<T>(
+        &mut self,
+        own: Option<Level<'a>>,
+        run: impl FnOnce(&mut Self) -> Outcome<T>,
+    ) -> Outcome<T> {
+        match (self.dialect, own) {
+            (Dialect::Sqlite, _) => {
+                let levels = std::mem::take(&mut self.levels);
+                let outcome = run(self);
+                self.levels = levels;
+                outcome
+            }
+            (Dialect::Postgres, None) => run(self),
+            (Dialect::Postgres, Some(own)) => {
+                let level = self.levels.len();
+                self.levels.push(Level { limiting: true, ..own });
+                let outcome = run(self);
+                self.levels.truncate(level);
+                outcome
+            }
+        }
     }
 
     fn limit(&mut self, expr: Option<&'a ast::Expr>) -> Outcome<Option<Expr<'a>>> {

@@ -70,7 +70,12 @@ impl<'a> Resolver<'a> {
             None => (false, vec![]),
         };
         let (body, outputs, order) = crate::deep(|| self.body(body, order_by.as_ref(), place, anchor))?;
-        let (limit, offset, with_ties) = self.limits(limit_clause.as_ref(), fetch.as_ref())?;
+        let own = match body {
+            Body::Select(_) => self.left.take(),
+            Body::Values(_) | Body::Set { .. } | Body::Query(_) => None,
+        };
+        let (limit, offset, with_ties) =
+            self.in_limit(own, |this| this.limits(limit_clause.as_ref(), fetch.as_ref()))?;
         self.ctes.truncate(mark);
         self.leave();
         Ok((Query { recursive, ctes, body, order, limit, offset, with_ties }, outputs))
@@ -219,7 +224,8 @@ impl<'a> Resolver<'a> {
             (value_table_mode.is_some(), "`SELECT AS`"),
         ] {
             if present {
-                return Err(refuse::unsupported(what, span));
+                let refusal = refuse::unsupported(what, span);
+                return Err(if what == "`TOP`" { refusal.hint("write `LIMIT n` at the end") } else { refusal });
             }
         }
         match flavor {
@@ -291,12 +297,8 @@ impl<'a> Resolver<'a> {
             Some(ast::Distinct::On(on)) => {
                 let mut keys = Vec::with_capacity(on.len());
                 for key in on {
-                    keys.push(self.with_use(Use::Grouped, |this| {
-                        match this.output_key(key, &outputs, &exprs, &explicit)? {
-                            OrderKey::Ordinal(at) => Ok(exprs.get(at - 1).cloned().unwrap_or(Expr::Null)),
-                            OrderKey::Expr(expr) => Ok(expr),
-                        }
-                    })?);
+                    // An output stays its number: PostgreSQL takes no constant there that is none.
+                    keys.push(self.with_use(Use::Grouped, |this| this.output_key(key, &outputs, &exprs, &explicit))?);
                 }
                 Distinct::On(keys)
             }
@@ -314,7 +316,7 @@ impl<'a> Resolver<'a> {
             let shown: Vec<&Expr<'a>> = shown.collect();
             self.depend(&mut group, &exprs, &shown)?;
         }
-        self.levels.pop();
+        self.left = self.levels.pop();
         self.current = projected;
         let select = Select { distinct, outputs: exprs, from, filter, group, having, windows, guards: vec![] };
         Ok((select, outputs, order))
@@ -340,14 +342,16 @@ impl<'a> Resolver<'a> {
                 ast::SelectItem::UnnamedExpr(expr) => {
                     let resolved = self.expr(expr)?;
                     let name = self.implied_name(expr, &resolved, (select, at), place);
-                    outputs.push(Output { name, ty: self.ty(&resolved), sources: self.sources_since(mark) });
+                    let (ty, weight) = (self.ty(&resolved), self.weight(&resolved));
+                    outputs.push(Output { name, ty, sources: self.sources_since(mark), weight });
                     exprs.push(resolved);
                     explicit.push(false);
                 }
                 ast::SelectItem::ExprWithAlias { expr, alias } => {
                     let resolved = self.expr(expr)?;
                     let name = self.name(alias);
-                    outputs.push(Output { name, ty: self.ty(&resolved), sources: self.sources_since(mark) });
+                    let (ty, weight) = (self.ty(&resolved), self.weight(&resolved));
+                    outputs.push(Output { name, ty, sources: self.sources_since(mark), weight });
                     exprs.push(resolved);
                     explicit.push(true);
                 }
@@ -413,7 +417,8 @@ impl<'a> Resolver<'a> {
     ) {
         let mark = self.trace.len();
         self.note_expr(&expr);
-        outputs.push(Output { name, ty: self.ty(&expr), sources: self.sources_since(mark) });
+        let (ty, weight) = (self.ty(&expr), self.weight(&expr));
+        outputs.push(Output { name, ty, sources: self.sources_since(mark), weight });
         exprs.push(expr);
     }
 
@@ -430,31 +435,14 @@ impl<'a> Resolver<'a> {
     }
 
     fn group_key(&mut self, key: &'a ast::Expr, outputs: &[Output<'a>]) -> Outcome<Group<'a>> {
-        let (word, sets) = match key {
-            ast::Expr::GroupingSets(sets) => ("GROUPING SETS", sets),
-            ast::Expr::Cube(sets) => ("CUBE", sets),
-            ast::Expr::Rollup(sets) => ("ROLLUP", sets),
-            // Any other key is an expression; `expr` matches on every kind of it.
-            key => {
-                let bare = strip(key);
-                if let Some(at) = ordinal(bare, outputs.len())? {
-                    return Ok(Group::Ordinal(at));
-                }
-                // A column of FROM comes before an output name here, and an output name before outer columns.
-                if let ast::Expr::Identifier(ident) = bare
-                    && !self.is_local(ident)
-                {
-                    let name = self.name(ident);
-                    if let Some(at) = outputs.iter().position(|output| self.dialect.same(&output.name, &name)) {
-                        return Ok(Group::Ordinal(at + 1));
-                    }
-                }
-                let expr = self.expr(bare)?;
-                return Ok(match self.written(bare, &expr)? {
-                    Some(at) => Group::Ordinal(at + 1),
-                    None => Group::Expr(expr),
-                });
-            }
+        let (word, sets) = if let ast::Expr::GroupingSets(sets) = key {
+            ("GROUPING SETS", sets)
+        } else if let ast::Expr::Cube(sets) = key {
+            ("CUBE", sets)
+        } else if let ast::Expr::Rollup(sets) = key {
+            ("ROLLUP", sets)
+        } else {
+            return self.single_key(key, outputs);
         };
         if self.dialect == Dialect::Sqlite {
             return Err(refuse::unsupported(format!("`{word}`"), key.span()));
@@ -464,6 +452,28 @@ impl<'a> Resolver<'a> {
             resolved.push(set.iter().map(|key| self.group_key(key, outputs)).collect::<Outcome<Vec<_>>>()?);
         }
         Ok(Group::Sets(word, resolved))
+    }
+
+    /// An ordinal, an output's name, or an expression: `expr` matches on every kind of it.
+    fn single_key(&mut self, key: &'a ast::Expr, outputs: &[Output<'a>]) -> Outcome<Group<'a>> {
+        let bare = strip(key);
+        if let Some(at) = ordinal(bare, outputs.len())? {
+            return Ok(Group::Ordinal(at));
+        }
+        // A column of FROM comes before an output name here, and an output name before outer columns.
+        if let ast::Expr::Identifier(ident) = bare
+            && !self.is_local(ident)
+        {
+            let name = self.name(ident);
+            if let Some(at) = outputs.iter().position(|output| self.dialect.same(&output.name, &name)) {
+                return Ok(Group::Ordinal(at + 1));
+            }
+        }
+        let expr = self.expr(bare)?;
+        Ok(match self.written(bare, &expr)? {
+            Some(at) => Group::Ordinal(at + 1),
+            None => Group::Expr(expr),
+        })
     }
 
     fn is_local(&self, ident: &'a ast::Ident) -> bool {

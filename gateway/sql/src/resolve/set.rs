@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     Dialect, bounds,
-    ir::{Body, Output},
+    ir::{Body, Output, Weight},
     refuse,
 };
 
@@ -60,7 +60,10 @@ impl<'a> Resolver<'a> {
             && let Some(anchor) = anchor
             && let Some(entry) = self.ctes.get_mut(anchor.entry)
         {
-            entry.state = CteState::Ready { id: anchor.id, columns: rename(outputs.clone(), &anchor.renames) };
+            // A recursive part may make its own values longer, row by row.
+            let mut columns = rename(outputs.clone(), &anchor.renames);
+            columns.iter_mut().for_each(|column| column.weight = Weight::UNBOUNDED);
+            entry.state = CteState::Ready { id: anchor.id, columns };
         }
         Ok((body, outputs))
     }
@@ -128,6 +131,7 @@ impl<'a> Resolver<'a> {
             }
             output.sources.extend(other.sources);
             dedup(&mut output.sources);
+            output.weight = output.weight.max(other.weight);
         }
         let op = match op {
             ast::SetOperator::Union => "UNION",
@@ -167,10 +171,11 @@ impl<'a> Resolver<'a> {
                 let mark = self.trace.len();
                 let expr = self.expr(expr)?;
                 self.check_inner_projection(&expr);
-                let (ty, sources) = (self.ty(&expr), self.sources_since(mark));
+                let (ty, sources, weight) = (self.ty(&expr), self.sources_since(mark), self.weight(&expr));
                 match outputs.get_mut(at) {
-                    None => outputs.push(Output { name: Cow::Owned(format!("column{}", at + 1)), ty, sources }),
+                    None => outputs.push(Output { name: Cow::Owned(format!("column{}", at + 1)), ty, sources, weight }),
                     Some(output) => {
+                        output.weight = output.weight.max(weight);
                         if output.ty != ty {
                             output.ty = None;
                         }

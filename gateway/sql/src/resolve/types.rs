@@ -119,10 +119,13 @@ impl<'a> Resolver<'a> {
         }
         let no = || refuse::unsupported(format!("a cast to `{data_type}`"), span);
         let spelt = spell(element).ok_or_else(no)?;
-        let listed = allow::cast_type(self.dialect, &spelt.name).ok_or_else(no)?;
-        let mut printed = listed.printed.to_owned();
+        let added = || self.extras.iter().find_map(|extra| extra.as_type(&spelt.name));
+        let (mut printed, mut ty, takes_precision) = match allow::cast_type(self.dialect, &spelt.name) {
+            Some(listed) => (listed.printed.to_owned(), listed.ty.clone(), listed.takes_precision),
+            None => added().map(|(printed, is)| (printed, is.clone(), false)).ok_or_else(no)?,
+        };
         if let Some(first) = spelt.first {
-            if !listed.takes_precision {
+            if !takes_precision {
                 return Err(no());
             }
             // PostgreSQL writes the precision of `timestamp(3) with time zone` inside the name.
@@ -135,7 +138,6 @@ impl<'a> Resolver<'a> {
                 None => printed.push_str(&suffix),
             }
         }
-        let mut ty = listed.ty.clone();
         if dimensions > 0 {
             if self.dialect == Dialect::Sqlite || dimensions > 6 {
                 return Err(no());
@@ -285,6 +287,12 @@ fn spell(data_type: &DataType) -> Option<Spelt> {
                 // `"char"` is another type than `char`, and `"Text"` is none.
                 ([ast::ObjectNamePart::Identifier(ident)], []) if ident.quote_style.is_none() => {
                     plain(&ident.value.to_ascii_lowercase())
+                }
+                // Of types with a schema only those that an operator added are known.
+                ([ast::ObjectNamePart::Identifier(schema), ast::ObjectNamePart::Identifier(ident)], [])
+                    if schema.quote_style.is_none() && ident.quote_style.is_none() =>
+                {
+                    plain(&format!("{}.{}", schema.value, ident.value).to_ascii_lowercase())
                 }
                 ([] | [_] | [_, _, ..], _) => None,
             }

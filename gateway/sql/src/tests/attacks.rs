@@ -223,7 +223,7 @@ fn predicates_that_run_too_early_are_fenced() {
         "SELECT dept FROM emp GROUP BY dept HAVING 1 / dept = 1",
         "SELECT id FROM emp WHERE EXISTS (SELECT 1 FROM dept WHERE 1 / emp.id = 1)",
         "SELECT id FROM dept WHERE id IN (SELECT 1 / id FROM emp)",
-        "SELECT id FROM emp WHERE (SELECT max(1 / emp.id)) = 1",
+        "SELECT id FROM emp WHERE (SELECT max(1 / emp.id + d.id) FROM dept d) = 1",
         "SELECT id FROM emp WHERE NOT (id = 1 OR id + 1 = 2)",
     ] {
         for dialect in BOTH {

@@ -143,3 +143,131 @@ fn no_truth_of_sqlites_is_printed_by_its_word() {
         assert!(printed.starts_with(&format!("SELECT {how} AS ")), "{sql}: {printed}");
     }
 }
+
+#[test]
+fn aggregates_over_an_outer_querys_columns_are_refused() {
+    for sql in [
+        "SELECT (SELECT sum(e.id) FROM dept) FROM emp e",
+        "SELECT id FROM emp e GROUP BY id HAVING EXISTS (SELECT 1 FROM dept d WHERE d.id = max(e.dept))",
+        "SELECT (SELECT count(e.id) FROM (SELECT 1 AS one) s) FROM emp e",
+        "SELECT (SELECT (SELECT min(e.id) FROM dept d) FROM dept f) FROM emp e",
+        "SELECT (SELECT max(x) FROM (SELECT 1 AS one) s) FROM (SELECT id AS x FROM emp) e",
+    ] {
+        for dialect in [Sqlite, Postgres] {
+            let refusal = plan(dialect, sql).map(|plan| plan.sql().to_string()).unwrap_err();
+            assert_eq!(refusal.code, Code::Unsupported, "{dialect:?} {sql}");
+            assert!(refusal.message.contains("outer query"), "{dialect:?} {sql}: {refusal}");
+        }
+    }
+    for sql in [
+        // One column of its own, or none at all, and it is its own.
+        "SELECT (SELECT sum(e.id + d.id) FROM dept d) FROM emp e",
+        "SELECT (SELECT count(*) FROM dept d WHERE d.id = e.dept) FROM emp e",
+        "SELECT (SELECT sum(1) FROM dept) FROM emp e",
+        "SELECT (SELECT max(d.id) FROM dept d WHERE d.title = e.name) FROM emp e",
+        "SELECT sum((SELECT max(d.id) FROM dept d WHERE d.id = e.dept)) FROM emp e",
+        "SELECT (SELECT sum(e.id) OVER () FROM dept LIMIT 1) FROM emp e",
+        "SELECT (SELECT max(j.id) FROM (emp j JOIN dept k ON j.dept = k.id)) FROM emp e",
+    ] {
+        for dialect in [Sqlite, Postgres] {
+            plan(dialect, sql).unwrap_or_else(|refusal| panic!("{dialect:?} {sql}: {refusal}"));
+        }
+    }
+}
+
+#[test]
+fn a_limit_names_nothing_of_its_own_query() {
+    // PostgreSQL looks there first, and refuses what it finds; SQLite looks nowhere.
+    let outer = "SELECT (SELECT d.title FROM dept d ORDER BY 1 LIMIT (SELECT e.dept)) FROM emp e";
+    assert!(plan(Postgres, outer).is_ok());
+    assert_eq!(refused(Sqlite, outer), Code::NotInScope);
+    for sql in [
+        "SELECT (SELECT d.title FROM dept d ORDER BY 1 LIMIT (SELECT id)) FROM emp e",
+        "SELECT id FROM emp LIMIT (SELECT id)",
+        "SELECT id FROM emp LIMIT 1 OFFSET (SELECT max(d.id) FROM dept d WHERE d.id = emp.dept)",
+        "SELECT id FROM emp LIMIT id",
+    ] {
+        for dialect in [Sqlite, Postgres] {
+            assert_eq!(refused(dialect, sql), Code::NotInScope, "{dialect:?} {sql}");
+        }
+    }
+    for dialect in [Sqlite, Postgres] {
+        plan(dialect, "SELECT id FROM emp LIMIT (SELECT max(id) FROM dept)").unwrap();
+        plan(dialect, "SELECT (SELECT d.id FROM dept d WHERE d.id = e.dept LIMIT 1) FROM emp e").unwrap();
+    }
+}
+
+#[test]
+fn what_is_looked_for_may_come_through_values_and_derived_tables() {
+    for sql in [
+        "SELECT strpos(name, v.w) FROM emp, (VALUES ('a'), ('bc')) AS v(w)",
+        "SELECT replace(name, d.t, '') FROM emp, (SELECT lower(title) AS t FROM dept) d",
+        "WITH w AS (SELECT title || ' ' || id::text AS t FROM dept) SELECT split_part(name, t, 1) FROM emp, w",
+        "SELECT strpos(name, (SELECT max(title) FROM dept)) FROM emp",
+        "SELECT strpos(name, (SELECT title FROM dept LIMIT 1)) FROM emp",
+        "SELECT btrim(name, w) FROM emp, unnest(ARRAY['a', 'b']) AS w",
+        "SELECT replace(name, min(email), '') FROM emp GROUP BY name",
+        "SELECT strpos(name, lag(name) OVER (ORDER BY id)) FROM emp",
+    ] {
+        plan(Postgres, sql).unwrap_or_else(|refusal| panic!("{sql}: {refusal}"));
+    }
+    let long = "x".repeat(1001);
+    let doubled = |times: usize| {
+        let inner = "(SELECT name AS s FROM emp) t0".to_owned();
+        (0..times).fold(inner, |inner, at| format!("(SELECT s || s AS s FROM {inner}) t{}", at + 1))
+    };
+    for sql in [
+        format!("SELECT strpos(name, v.w) FROM emp, (VALUES ('a'), ('{long}')) AS v(w)"),
+        "SELECT btrim(name, v.w) FROM emp, (SELECT repeat('a', 5000) AS w) v".to_owned(),
+        format!("SELECT strpos('a', s) FROM {}", doubled(7)),
+        "WITH RECURSIVE r(s, n) AS (SELECT 'a'::text, 1 UNION ALL SELECT s || s, n + 1 FROM r WHERE n < 30) \
+         SELECT strpos('b', s) FROM r"
+            .to_owned(),
+        "SELECT strpos(name, w) FROM emp, (SELECT string_agg(title, '') AS w FROM dept) d".to_owned(),
+        "SELECT strpos(name, (10::numeric ^ 100000)::text) FROM emp".to_owned(),
+        format!(
+            "SELECT strpos(name, x) FROM emp, (SELECT {}id{} AS x FROM dept) d",
+            "quote_literal(".repeat(9),
+            ")".repeat(9)
+        ),
+        "SELECT strpos(name, x) FROM emp, (SELECT '' AS x UNION ALL SELECT string_agg(title, '') FROM dept) d"
+            .to_owned(),
+    ] {
+        assert_eq!(refused(Postgres, &sql), Code::Unsupported, "{sql}");
+    }
+    plan(Postgres, &format!("SELECT strpos('a', s) FROM {}", doubled(6))).unwrap();
+}
+
+#[test]
+fn a_table_called_like_a_function_in_from_does_not_stand_in_for_it() {
+    // Its existence would show: hidden, it made `json_each` no function.
+    let db = rusqlite::Connection::open_in_memory().unwrap();
+    db.execute_batch(
+        "CREATE TABLE json_each (value); INSERT INTO json_each VALUES ('canary'); CREATE TABLE json_tree (value);
+         CREATE TABLE emp (id, name, dept, salary, email, hired, tenant, data);",
+    )
+    .unwrap();
+    for sql in ["SELECT value FROM json_each('[7]')", "SELECT value FROM json_tree('[7]') WHERE atom IS NOT NULL"] {
+        assert!(db.prepare(sql).is_err(), "{sql} is the table");
+        let plan = plan(Sqlite, sql).unwrap();
+        let found: i64 = db.query_row(plan.sql(), [], |row| row.get(0)).unwrap();
+        assert_eq!(found, 7, "{sql}");
+    }
+}
+
+#[test]
+fn what_a_full_join_merged_is_named_by_its_text_in_sqlite() {
+    assert_eq!(names(Sqlite, "SELECT \"id\", ID FROM emp FULL JOIN dept USING (id)"), ["\"id\"", "ID"]);
+    assert_eq!(names(Sqlite, "SELECT * FROM emp FULL JOIN dept USING (id)")[0], "id");
+    assert_eq!(names(Sqlite, "SELECT \"id\" FROM emp RIGHT JOIN dept USING (id)"), ["id"]);
+    assert_eq!(names(Sqlite, "SELECT \"id\" FROM emp LEFT JOIN dept USING (id)"), ["id"]);
+    assert_eq!(names(Postgres, "SELECT \"id\", ID FROM emp FULL JOIN dept USING (id)"), ["id", "id"]);
+}
+
+#[test]
+fn distinct_on_an_output_is_on_its_number() {
+    for sql in ["SELECT DISTINCT ON (x) 1.5 AS x, id FROM emp", "SELECT DISTINCT ON (1) 'a', id FROM emp"] {
+        assert!(printed(Postgres, sql).starts_with("SELECT DISTINCT ON (1) "), "{}", printed(Postgres, sql));
+    }
+    assert!(printed(Postgres, "SELECT DISTINCT ON (id) name FROM emp").contains("DISTINCT ON (\"t1\".\"id\") "));
+}

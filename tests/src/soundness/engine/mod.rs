@@ -74,7 +74,7 @@ pub trait Stores {
     ///
     /// # Errors
     /// Where the wall can't be made.
-    fn behind(&mut self, world: &World, which: Which, mount: Mount, ceiling: Ceiling) -> anyhow::Result<Ceiling>;
+    async fn behind(&mut self, world: &World, which: Which, mount: Mount, ceiling: Ceiling) -> anyhow::Result<Ceiling>;
     /// Runs what the gateway sends.
     async fn gateway(&mut self, which: Which, mount: Mount, read: &Read) -> Outcome;
     /// Runs what the agent wrote.

@@ -3,9 +3,11 @@
 use std::fmt::Write as _;
 
 use anyhow::Context as _;
-use mountgate_core::{Catalogue, Ceiling, RelationName, Value};
-use mountgate_driver::{Class, PostgresConfig, Store, StoreConfig};
-use mountgate_sql::Read;
+use mountgate_backend::wall::postgres::{Names, PostgresWall, Said, Sealer, Secrets, WallKeys};
+use mountgate_core::{Catalogue, Ceiling, MountName, RelationName, Value};
+use mountgate_driver::{Behind, Class, PostgresAdmin, PostgresConfig, Seal, Store, StoreConfig};
+use mountgate_sql::{MaskKeys as _, Read};
+use sha2::{Digest as _, Sha256};
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage, types::Type};
 
 use super::{Layout, Mount, Outcome, Stores, Which, difference, float, laid_out, sqlite::through};
@@ -66,7 +68,37 @@ impl Server {
         for which in ["one", "other", "copy", "again"] {
             admin.batch_execute(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.database(which))).await?;
         }
+        // What the walls' roles owned went with the databases.
+        for (which, mount) in
+            [(Which::One, Mount::Narrow), (Which::Other, Mount::Narrow), (Which::One, Mount::Permissive)]
+        {
+            let (name, keys) = self.wall(which, mount);
+            let names = Names::new(&name, &keys.id);
+            let (login, owner) = (super::quote(&names.login), super::quote(&names.owner));
+            admin.batch_execute(&format!("DROP ROLE IF EXISTS {login}; DROP ROLE IF EXISTS {owner}")).await?;
+        }
         Ok(())
+    }
+
+    fn config(&self, which: &str) -> anyhow::Result<PostgresConfig> {
+        let mut config = PostgresConfig::new(&format!("{}/{}", self.url, self.database(which)))?;
+        (config.connections, config.statements) = (1, 8);
+        Ok(config)
+    }
+
+    /// What a wall's roles and schemas are named after, and its keys: of this process alone.
+    fn wall(&self, which: Which, mount: Mount) -> (MountName, WallKeys) {
+        let id = Sha256::digest(format!("{} {which:?}", self.prefix)).iter().copied().take(8).collect();
+        let keys = WallKeys { id, password: "soundness".to_owned().into(), seal: [3; 32].into() };
+        (format!("{mount:?}").to_lowercase().as_str().into(), keys)
+    }
+}
+
+fn database_of(which: Which) -> &'static str {
+    match which {
+        Which::One => "one",
+        Which::Other => "other",
+        Which::Copy => "copy",
     }
 }
 
@@ -80,6 +112,8 @@ pub struct Postgres {
     direct_one: Client,
     direct_copy: Client,
     otherwise: Option<(Which, Client)>,
+    /// The walls' pools.
+    walls: Vec<(Which, Mount, Store, Sealer)>,
 }
 
 impl Postgres {
@@ -93,15 +127,22 @@ impl Postgres {
         fill(world, Which::Other, plain, server, "other").await?;
         fill(world, Which::Copy, plain, server, "copy").await?;
         let store = async |which: &str| -> anyhow::Result<Store> {
-            let mut config = PostgresConfig::new(&format!("{}/{}", server.url, server.database(which)))?;
-            (config.connections, config.statements) = (1, 8);
-            Ok(Store::open(StoreConfig::Postgres(config)).await?)
+            Ok(Store::open(StoreConfig::Postgres(server.config(which)?)).await?)
         };
         let (one, other) = (store("one").await?, store("other").await?);
         let names: Vec<RelationName> = world.tables.iter().map(|table| table.name.as_str().into()).collect();
         let catalogue = one.catalogue(&names).await?;
         let (direct_one, direct_copy) = (as_a_person(server, "one").await?, as_a_person(server, "copy").await?);
-        Ok(Self { server: server.clone(), catalogue, one, other, direct_one, direct_copy, otherwise: None })
+        Ok(Self {
+            server: server.clone(),
+            catalogue,
+            one,
+            other,
+            direct_one,
+            direct_copy,
+            otherwise: None,
+            walls: vec![],
+        })
     }
 }
 
@@ -239,11 +280,30 @@ impl Stores for Postgres {
         &self.catalogue
     }
 
-    fn behind(&mut self, _: &World, _: Which, _: Mount, ceiling: Ceiling) -> anyhow::Result<Ceiling> {
+    async fn behind(&mut self, world: &World, which: Which, mount: Mount, ceiling: Ceiling) -> anyhow::Result<Ceiling> {
+        if !world.walled {
+            return Ok(ceiling);
+        }
+        let keys = |relation: &RelationName, column: &mountgate_core::ColumnName| world.key(relation, column);
+        let (name, keyed) = self.server.wall(which, mount);
+        let wall = PostgresWall::new(&name, &ceiling, keyed, &keys).map_err(anyhow::Error::msg)?;
+        let failed = |error: mountgate_driver::StoreError| anyhow::anyhow!("the wall: {}", error.detail);
+        let config = self.server.config(database_of(which))?;
+        let admin = PostgresAdmin::connect(&config).await.map_err(failed)?;
+        admin.run(&wall.provision(Secrets::Written)).await.map_err(failed)?;
+        let behind = config.behind_wall(&wall.names().login, wall.password(), &wall.search_path());
+        let store = Store::open(StoreConfig::Postgres(behind)).await.map_err(failed)?;
+        let ceiling = ceiling.behind(|relation| wall.walled(relation));
+        self.walls.push((which, mount, store, wall.sealer()));
         Ok(ceiling)
     }
 
-    async fn gateway(&mut self, which: Which, _: Mount, read: &Read) -> Outcome {
+    async fn gateway(&mut self, which: Which, mount: Mount, read: &Read) -> Outcome {
+        if let Some((_, _, store, sealer)) = self.walls.iter().find(|(of, on, ..)| *of == which && *on == mount) {
+            let (sealer, said) = (sealer.clone(), Said::new(read.claims(), read.plan().lends()));
+            let seal = Seal::new(move |pid, until| sealer.seal(pid, until, &said));
+            return through(store, read, Some(Behind::Postgres(seal)), &shown).await;
+        }
         let store = if which == Which::Other { &self.other } else { &self.one };
         through(store, read, None, &shown).await
     }

@@ -203,7 +203,7 @@ impl Stores for Sqlite {
         &self.catalogue
     }
 
-    fn behind(&mut self, world: &World, which: Which, mount: Mount, ceiling: Ceiling) -> anyhow::Result<Ceiling> {
+    async fn behind(&mut self, world: &World, which: Which, mount: Mount, ceiling: Ceiling) -> anyhow::Result<Ceiling> {
         let store = if which == Which::Other { &self.other } else { &self.one };
         let Store::Sqlite(store) = store else { return Ok(ceiling) };
         let Some(schema) = store.schema() else { return Ok(ceiling) };

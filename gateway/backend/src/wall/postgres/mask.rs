@@ -52,9 +52,9 @@ pub(super) fn masked(
 fn one(place: &Place<'_>, mask: &Mask, x: &str, ty: &ColumnType, store_type: &str) -> String {
     let text = || literal::stable_text(x, ty, place.search_path);
     match mask {
-        Mask::Null => format!("NULL::{}", literal::type_of(ty)),
+        Mask::Null => format!("NULL::{}", replaced_type(ty, store_type)),
         Mask::Fixed(Value::Boolean(truth)) if *ty == ColumnType::Any => format!("'{truth}'::text"),
-        Mask::Fixed(value) => literal::value(value, &literal::type_of(ty)),
+        Mask::Fixed(value) => literal::value(value, &replaced_type(ty, store_type)),
         Mask::Partial { first, last, fill } => {
             let (text, fill) = (text(), literal::text(fill));
             let kept = u64::from(*first) + u64::from(*last);
@@ -87,6 +87,15 @@ fn one(place: &Place<'_>, mask: &Mask, x: &str, ty: &ColumnType, store_type: &st
         Mask::Bucket { width } => {
             number(x, ty, store_type, &|x| format!("(pg_catalog.floor({x} / {width}::numeric) * {width}::numeric)"))
         }
+    }
+}
+
+/// The type of a value that takes the column's place. Arrays of one type are not compared with those of another.
+fn replaced_type(ty: &ColumnType, store_type: &str) -> String {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, ' ' | '[' | ']');
+    match ty {
+        ColumnType::Array(_) if store_type.ends_with("[]") && store_type.chars().all(plain) => store_type.to_owned(),
+        _ => literal::type_of(ty),
     }
 }
 

@@ -18,7 +18,7 @@ pub struct Names {
 impl Names {
     /// `mountgate_support_1f2e3d4c` and what begins with it. Roles are the whole cluster's, so `id` tells databases
     /// and gateways apart.
-    pub(crate) fn new(mount: &MountName, id: &[u8]) -> Self {
+    pub fn new(mount: &MountName, id: &[u8]) -> Self {
         let word: String = mount
             .as_str()
             .chars()

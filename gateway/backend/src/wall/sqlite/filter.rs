@@ -40,7 +40,10 @@ impl Texts<'_> {
                     && let Some(Node::Claim(claim)) = nodes.get(*only as usize)
                 {
                     let claim = self.claim(claim, &ty, true);
-                    return Ok(format!("({needle} IN (SELECT \"j\".\"value\" FROM json_each({claim}) AS \"j\"))"));
+                    // Not what a table of the file is that is called so.
+                    return Ok(format!(
+                        "({needle} IN (SELECT \"j\".\"value\" FROM \"temp\".json_each({claim}) AS \"j\"))"
+                    ));
                 }
                 if list.is_empty() {
                     return Ok("0".to_owned());

@@ -48,7 +48,7 @@ impl Texts<'_> {
     ) -> String {
         match mask {
             Mask::Null | Mask::Fixed(Value::Null) => "NULL".to_owned(),
-            Mask::Fixed(value) => self.constant(value),
+            Mask::Fixed(value) => self.fixed(value),
             Mask::Partial { first, last, fill } => {
                 let fill = self.constant(&Value::Text(fill.clone()));
                 format!("mountgate_partial({x}, {first}, {last}, {fill})")
@@ -65,6 +65,50 @@ impl Texts<'_> {
             Mask::Bucket { width } => format!("mountgate_bucket({x}, {width})"),
         }
     }
+
+    /// The value that a mask puts in a column's place. SQLite, where it knows a column to be constant, carries the constant
+    /// into other parts of the statement and resolves it there again, out of the view: no function that only views may
+    /// call stands there, where it can be written out.
+    fn fixed(&mut self, value: &Value) -> String {
+        match value {
+            Value::Integer(number) => format!("({number})"),
+            Value::Boolean(truth) => i64::from(*truth).to_string(),
+            Value::Float(number) if number.is_finite() => real(*number),
+            Value::Decimal(text)
+            | Value::Text(text)
+            | Value::Date(text)
+            | Value::Time(text)
+            | Value::Timestamp(text)
+            | Value::TimestampTz(text)
+            | Value::Interval(text)
+            | Value::Uuid(text)
+            | Value::Json(text)
+                if !text.contains('\0') =>
+            {
+                format!("'{}'", text.replace('\'', "''"))
+            }
+            Value::Bytes(bytes) => {
+                format!("X'{}'", bytes.iter().map(|byte| format!("{byte:02X}")).collect::<String>())
+            }
+            other => self.constant(other),
+        }
+    }
+}
+
+/// The number from whole ones: SQLite need not read the digits of a fraction as we write them.
+fn real(number: f64) -> String {
+    let bits = number.abs().to_bits();
+    let (exponent, fraction) = ((bits >> 52) as i32, bits & ((1 << 52) - 1));
+    let (mantissa, mut exponent) =
+        if exponent == 0 { (fraction, -1074) } else { (fraction | 1 << 52, exponent - 1075) };
+    let mut text = format!("CAST({}{mantissa} AS REAL)", if number.is_sign_negative() { "-" } else { "" });
+    while exponent != 0 {
+        let step = exponent.clamp(-60, 60);
+        text.push_str(if step < 0 { " / " } else { " * " });
+        text.push_str(&format!("CAST({} AS REAL)", 1_u64 << step.unsigned_abs()));
+        exponent -= step;
+    }
+    format!("({text})")
 }
 
 /// Rounded half away from zero. A column of whole numbers may hold anything: what is none must not pass unrounded.

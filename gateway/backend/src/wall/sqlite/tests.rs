@@ -79,7 +79,10 @@ fn masks() {
     let partial = Mask::Partial { first: 1, last: 2, fill: "'".into() };
     for (column, mask, value, reads, constants) in [
         ("name", Mask::Null, "CAST(NULL AS TEXT)", 0, vec![]),
-        ("name", Mask::Fixed(text("x")), "CAST(mountgate_wall_value(0) AS TEXT)", 0, vec![text("x")]),
+        ("name", Mask::Fixed(text("x")), "CAST('x' AS TEXT)", 0, vec![]),
+        ("name", Mask::Fixed(text("it's")), "CAST('it''s' AS TEXT)", 0, vec![]),
+        ("name", Mask::Fixed(text("\0")), "CAST(mountgate_wall_value(0) AS TEXT)", 0, vec![text("\0")]),
+        ("id", Mask::Fixed(Value::Integer(-7)), "CAST((-7) AS INTEGER)", 0, vec![]),
         (
             "name",
             partial,
@@ -103,6 +106,22 @@ fn masks() {
 }
 
 #[test]
+fn a_fixed_number_is_the_number() {
+    let db = rusqlite::Connection::open_in_memory().unwrap();
+    for number in [0.0, -0.0, 0.1, 1.5, -2.0 / 3.0, 1e300, 5e-324, f64::MAX, f64::MIN_POSITIVE, 123_456.789, -1e-7] {
+        let (select, ..) = view(&ceiling(&["paid"], &[("paid", Mask::Fixed(Value::Float(number)))], None));
+        let value = select.split(" AS \"").next().unwrap().trim_start_matches("SELECT ").to_owned();
+        let told: f64 = db.query_row(&format!("SELECT {value}"), [], |row| row.get(0)).unwrap();
+        assert_eq!(told, number, "{value}");
+    }
+    for whole in [i64::MIN, -1, 0, i64::MAX] {
+        let (select, ..) = view(&ceiling(&["id"], &[("id", Mask::Fixed(Value::Integer(whole)))], None));
+        let value = select.split(" AS \"").next().unwrap().trim_start_matches("SELECT ").to_owned();
+        assert_eq!(db.query_row(&format!("SELECT {value}"), [], |row| row.get::<_, i64>(0)), Ok(whole));
+    }
+}
+
+#[test]
 fn filters_hold_no_value_and_compare_bytewise() {
     let (select, reads, constants) = view(&ceiling(
         &["id"],
@@ -111,7 +130,7 @@ fn filters_hold_no_value_and_compare_bytewise() {
             "name = claim.name AND (born > '2020-01-01' OR NOT id IN (1, 2)) AND kind IN (claim.kinds) AND paid IS NULL",
         ),
     ));
-    let wanted = r#" WHERE (("b"."name" COLLATE BINARY = mountgate_wall_claim(0)) AND (("b"."born" COLLATE BINARY > mountgate_wall_value(0)) OR (NOT ("b"."id" IN (mountgate_wall_value(1), mountgate_wall_value(2))))) AND ("b"."kind" COLLATE BINARY IN (SELECT "j"."value" FROM json_each(mountgate_wall_claim(1)) AS "j")) AND ("b"."paid" IS NULL))"#;
+    let wanted = r#" WHERE (("b"."name" COLLATE BINARY = mountgate_wall_claim(0)) AND (("b"."born" COLLATE BINARY > mountgate_wall_value(0)) OR (NOT ("b"."id" IN (mountgate_wall_value(1), mountgate_wall_value(2))))) AND ("b"."kind" COLLATE BINARY IN (SELECT "j"."value" FROM "temp".json_each(mountgate_wall_claim(1)) AS "j")) AND ("b"."paid" IS NULL))"#;
     assert!(select.ends_with(wanted), "{select}");
     assert_eq!(reads, ["born", "id", "kind", "name", "paid"]);
     assert_eq!(constants.len(), 3);
@@ -138,7 +157,7 @@ fn claims_that_are_missing_or_mistyped_are_null() {
     assert_eq!(call(&[("ids", text("1")), (name, ids)]), [Value::Null, Value::Null]);
     assert_eq!(call(&[(name, text("\"]'"))])[0], Value::Text("\"]'".into()));
     assert_eq!(call(&[(name, ClaimValue::Integer(1))])[0], Value::Null);
-    let told = r#"SELECT "b"."id" AS "id" FROM "main"."Odd ""name" AS "b" WHERE (("b"."name" COLLATE BINARY = claim.name) AND ("b"."id" IN (SELECT "j"."value" FROM json_each(claim.ids) AS "j")))"#;
+    let told = r#"SELECT "b"."id" AS "id" FROM "main"."Odd ""name" AS "b" WHERE (("b"."name" COLLATE BINARY = claim.name) AND ("b"."id" IN (SELECT "j"."value" FROM "temp".json_each(claim.ids) AS "j")))"#;
     assert_eq!(wall.shown("Odd \"name_n1"), Some(told));
     let behind = wall.before(ceiling);
     assert_eq!(behind.relation(&"people".into()).unwrap().wall.as_ref().unwrap().name, "Odd \"name_n1");

@@ -169,6 +169,7 @@ async fn the_ceilings_output_is_all_that_is_there() {
             format!("WITH c1 AS MATERIALIZED (SELECT id FROM {open}) SELECT count(*) FROM c1"),
             format!("SELECT sum(1) FROM (SELECT DISTINCT id FROM {open})"),
             "SELECT count(*) FROM json_each('[1,2]')".to_owned(),
+            "SELECT count(*) FROM \"temp\".json_each('[1,2]')".to_owned(),
             format!("SELECT (SELECT count(*) FROM {open} WHERE id = t.id + 0) * 2 FROM {open} AS t LIMIT 1"),
             format!("SELECT count(*) FROM {open} AS a LEFT JOIN {open} AS b ON b.id = a.id"),
             format!("SELECT count(*) OVER () FROM {open} LIMIT 1"),

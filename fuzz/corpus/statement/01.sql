@@ -1,0 +1,1 @@
+SELECT id, name, email FROM emp WHERE dept = 2 ORDER BY name DESC LIMIT 3

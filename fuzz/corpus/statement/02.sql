@@ -1,0 +1,1 @@
+SELECT d.title, count(*) AS n FROM emp e JOIN dept d ON d.id = e.dept GROUP BY d.title HAVING count(*) > 1 ORDER BY n

@@ -1,0 +1,1 @@
+SELECT CASE dept WHEN 1 THEN name ELSE upper(email) END, CAST(id AS text) || 'x' FROM emp

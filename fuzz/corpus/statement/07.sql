@@ -1,0 +1,1 @@
+SELECT e.id FROM emp e WHERE EXISTS (SELECT 1 FROM dept d WHERE d.id = e.dept AND d.title LIKE 'T%')

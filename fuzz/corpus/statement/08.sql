@@ -1,0 +1,1 @@
+SELECT * FROM emp NATURAL JOIN (SELECT id, title FROM dept) b

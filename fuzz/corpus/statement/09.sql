@@ -1,0 +1,1 @@
+SELECT x.v FROM (VALUES (1, 'a'), (2, NULL)) AS x(k, v) WHERE k IN (SELECT id FROM dept)

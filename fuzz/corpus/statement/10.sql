@@ -1,0 +1,1 @@
+SELECT dept, grouping(dept), sum(id) FILTER (WHERE id > 1) FROM emp GROUP BY ROLLUP (dept)

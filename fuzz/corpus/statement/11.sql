@@ -1,0 +1,1 @@
+SELECT DISTINCT ON (dept) dept, id FROM emp ORDER BY dept, id DESC NULLS LAST

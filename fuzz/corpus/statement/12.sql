@@ -1,0 +1,1 @@
+SELECT e.id, j.value FROM emp e, json_each(e.data, '$.k') j WHERE j.key > ?1

@@ -1,0 +1,1 @@
+SELECT data ->> 'k', (ARRAY[1, 2])[1], INTERVAL '1 day', extract(year FROM hired) FROM emp

@@ -1,0 +1,1 @@
+SELECT U&"\0073" FROM emp

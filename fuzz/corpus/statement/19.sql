@@ -1,0 +1,1 @@
+SELECT id FROM emp; DROP TABLE emp

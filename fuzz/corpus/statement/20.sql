@@ -1,0 +1,1 @@
+tenant = claim.tenant AND (id IN (1, 2) OR NOT name IS NULL)

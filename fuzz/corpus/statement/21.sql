@@ -1,0 +1,1 @@
+SELECT (SELECT (SELECT max(id) FROM dept d WHERE d.id = e.dept) FROM dept LIMIT 1) FROM emp e
