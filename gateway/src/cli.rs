@@ -9,6 +9,7 @@ mod ledger;
 mod output;
 mod serve;
 mod sql;
+mod suggest;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -102,6 +103,8 @@ pub enum Command {
     Operator(identities::OperatorArgs),
     /// Follow, verify and export the ledger.
     Ledger(ledger::LedgerArgs),
+    /// Write the mount file that an agent's recorded work needs.
+    Suggest(suggest::SuggestArgs),
 }
 
 impl Cli {
@@ -126,6 +129,7 @@ impl Cli {
             Command::Session(args) => identities::session(args, &self.config, &mut output),
             Command::Operator(args) => identities::operator(args, &self.config, &mut output),
             Command::Ledger(args) => ledger::run(args, &self.config, &mut output),
+            Command::Suggest(args) => suggest::run(&args, &self.config, &mut output),
         };
         match done {
             Ok(exit) => exit,

@@ -66,6 +66,18 @@ impl Config {
         Self::lower(folder, main, mounts, problems)
     }
 
+    /// The configuration at `main` as it would be with `text` in the mount's file `mount`. Nothing is written.
+    ///
+    /// # Errors
+    /// Everything that would be wrong in any of the files.
+    pub fn with_mount(&self, main: &Path, mount: &Path, text: &str) -> Result<Self, Problems> {
+        let (mut mounts, problems) = mount_files(&self.folder);
+        for source in mounts.iter_mut().filter(|source| source.path == mount) {
+            text.clone_into(&mut source.text);
+        }
+        Self::lower(self.folder.clone(), read_main(main)?, mounts, problems)
+    }
+
     /// Lowers files that are read already.
     fn lower(folder: PathBuf, main: Source, mounts: Vec<Source>, unreadable: Vec<Problem>) -> Result<Self, Problems> {
         let mut problems = unreadable;

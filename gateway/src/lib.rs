@@ -12,6 +12,7 @@ pub mod explain;
 pub mod init;
 pub mod keys;
 pub mod log;
+pub mod narrow;
 pub mod serve;
 pub mod state;
 

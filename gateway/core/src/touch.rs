@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{ColumnName, CompareOp, RelationName, Value};
 
 /// What is done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verb {
     /// Read.
@@ -42,6 +42,19 @@ impl Use {
     /// Every use, in the order of its bit.
     pub const ALL: [Self; 7] =
         [Self::Projected, Self::Filtered, Self::Joined, Self::Grouped, Self::Ordered, Self::Aggregated, Self::Assigned];
+
+    /// The use's name, as the ledger and reviews spell it.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Projected => "projected",
+            Self::Filtered => "filtered",
+            Self::Joined => "joined",
+            Self::Grouped => "grouped",
+            Self::Ordered => "ordered",
+            Self::Aggregated => "aggregated",
+            Self::Assigned => "assigned",
+        }
+    }
 
     fn bit(self) -> u8 {
         1 << self as u8

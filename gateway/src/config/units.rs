@@ -16,7 +16,7 @@ const SIZES: [(&str, u64); 7] = [
     ("GiB", 1 << 30),
 ];
 
-const SPANS: [(&str, u64); 4] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)];
+const SPANS: [(&str, u64); 5] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
 
 /// `10_000/hour`: a number of requests or rows per `second`, `minute`, `hour` or `day`.
 pub(super) fn rate(text: &str) -> Result<Rate, String> {
@@ -63,7 +63,7 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
     positive(digits(number, "8MB")?.checked_mul(*factor), text)
 }
 
-/// `500ms`, `5s`, `2m`, `1h`.
+/// `500ms`, `5s`, `2m`, `1h`, `14d`.
 ///
 /// # Errors
 /// Says what it should look like.
@@ -73,7 +73,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         return Err(if unit.is_empty() {
             format!("`{text}` needs a unit: write `{text}ms`, `{text}s` or `{text}m`")
         } else {
-            format!("`{unit}` is no unit of time: write ms, s, m or h")
+            format!("`{unit}` is no unit of time: write ms, s, m, h or d")
         });
     };
     Ok(Duration::from_millis(positive(digits(number, "5s")?.checked_mul(*factor), text)?))
