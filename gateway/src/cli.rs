@@ -7,6 +7,7 @@ mod identities;
 mod init;
 mod ledger;
 mod output;
+mod review;
 mod serve;
 mod sql;
 mod suggest;
@@ -105,6 +106,8 @@ pub enum Command {
     Ledger(ledger::LedgerArgs),
     /// Write the mount file that an agent's recorded work needs.
     Suggest(suggest::SuggestArgs),
+    /// Hold what mounts show against what is used of it.
+    Review(review::ReviewArgs),
 }
 
 impl Cli {
@@ -130,6 +133,7 @@ impl Cli {
             Command::Operator(args) => identities::operator(args, &self.config, &mut output),
             Command::Ledger(args) => ledger::run(args, &self.config, &mut output),
             Command::Suggest(args) => suggest::run(&args, &self.config, &mut output),
+            Command::Review(args) => review::run(&args, &self.config, &mut output),
         };
         match done {
             Ok(exit) => exit,

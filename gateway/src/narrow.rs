@@ -3,8 +3,8 @@
 
 use std::fmt::Write as _;
 
-use mountgate_core::{ColumnName, Limits, Node, Rate, ceiling::RelationDeclaration};
-use mountgate_review::{LimitSuggestion, Predicted, Seen, Suggestion, TableSuggestion};
+use mountgate_core::{AgentName, ColumnName, Limits, Node, Rate, ceiling::RelationDeclaration};
+use mountgate_review::{LimitSuggestion, Predicted, Seen, Suggestion, TableSuggestion, Unused};
 use toml_edit::{Array, DocumentMut, Item, TableLike, Value};
 
 use crate::config::MountConfig;
@@ -37,9 +37,7 @@ pub enum NarrowError {
 /// See [`NarrowError`].
 pub fn narrowed(mount: &MountConfig, suggestion: &Suggestion, predicted: &Predicted) -> Result<String, NarrowError> {
     let file = mount.source.shown.clone();
-    let mut document: DocumentMut = mount.source.text.parse().map_err(|error: toml_edit::TomlError| {
-        NarrowError::Unreadable { file: file.clone(), why: error.to_string() }
-    })?;
+    let mut document = parse(mount)?;
     let mut notes = Notes::default();
     agents(&mut document, suggestion, &mut notes);
     let mut left = 0_usize;
@@ -73,6 +71,80 @@ pub fn narrowed(mount: &MountConfig, suggestion: &Suggestion, predicted: &Predic
     }
     notes.write(&mut out, suggestion, predicted);
     Ok(out)
+}
+
+/// The mount's file without what a review found to be unused; everything else stays as it was written. `None` where
+/// nothing can go.
+///
+/// # Errors
+/// See [`NarrowError`]; where everything would go, the mount itself should.
+pub fn without(mount: &MountConfig, unused: &[Unused], idle: &[AgentName]) -> Result<Option<String>, NarrowError> {
+    let mut document = parse(mount)?;
+    let gone = |table: &str, column: Option<&str>| {
+        unused.iter().any(|one| {
+            one.table.as_str() == table
+                && match (&one.column, column) {
+                    (None, _) => true,
+                    (Some(of), Some(column)) => of.as_str() == column,
+                    (Some(_), None) => false,
+                }
+        })
+    };
+    let nothing = || NarrowError::Nothing { file: mount.source.shown.clone(), agent: "any".to_owned() };
+    if let Some(tables) = document.get_mut("tables").and_then(Item::as_table_like_mut) {
+        for (name, declared) in &mount.tables {
+            let name = name.as_str();
+            // A table of which no column is left shows nothing.
+            if gone(name, None) || declared.columns.iter().all(|column| gone(name, Some(column.as_str()))) {
+                tables.remove(name);
+                continue;
+            }
+            let Some(table) = tables.get_mut(name).and_then(Item::as_table_like_mut) else { continue };
+            if let Some(columns) = table.get_mut("columns").and_then(Item::as_array_mut) {
+                columns.retain(|column| !column.as_str().is_some_and(|column| gone(name, Some(column))));
+            }
+            keep_masks(table, |column| !gone(name, Some(column)));
+            // What is no longer shown can't be demanded of agents.
+            let demanded = table.get_mut("require").and_then(Item::as_array_mut).map(|keys| {
+                keys.retain(|column| !column.as_str().is_some_and(|column| gone(name, Some(column))));
+                keys.is_empty()
+            });
+            if demanded == Some(true) {
+                table.remove("require");
+            }
+        }
+        if tables.is_empty() {
+            return Err(nothing());
+        }
+    }
+    let is_idle = |agent: &str| idle.iter().any(|idle| idle.as_str() == agent);
+    if mount.agents.iter().all(|agent| is_idle(agent.as_str())) {
+        return Err(nothing());
+    }
+    let listed = document.get_mut("agents").and_then(Item::as_array_mut).map(|agents| {
+        agents.retain(|agent| !agent.as_str().is_some_and(is_idle));
+        agents.is_empty()
+    });
+    if listed == Some(true) {
+        document.remove("agents");
+    }
+    if let Some(own) = document.get_mut("agent").and_then(Item::as_table_like_mut) {
+        for agent in idle {
+            own.remove(agent.as_str());
+        }
+        if own.is_empty() {
+            document.remove("agent");
+        }
+    }
+    let text = document.to_string();
+    Ok((text != mount.source.text).then_some(text))
+}
+
+fn parse(mount: &MountConfig) -> Result<DocumentMut, NarrowError> {
+    mount.source.text.parse().map_err(|error: toml_edit::TomlError| NarrowError::Unreadable {
+        file: mount.source.shown.clone(),
+        why: error.to_string(),
+    })
 }
 
 /// What was left out and why, for the end of the file.
@@ -215,21 +287,21 @@ fn table(
     columns.set_trailing(format!("{last}\n"));
     columns.set_trailing_comma(true);
     set(table, "columns", Value::Array(columns), "");
-    if let Some(masks) = table.get_mut("masks").and_then(Item::as_table_like_mut) {
-        let gone: Vec<String> = masks
-            .iter()
-            .map(|(column, _)| column.to_owned())
-            .filter(|column| !used.columns.contains_key(column.as_str()))
-            .collect();
-        for column in gone {
-            masks.remove(&column);
-        }
-        if masks.is_empty() {
-            table.remove("masks");
-        }
-    }
+    keep_masks(table, |column| used.columns.contains_key(column));
     filter(table, declared, used, all.count);
     require(table, declared, used, all.count);
+}
+
+/// Takes out the masks of columns that are not kept.
+fn keep_masks(table: &mut dyn TableLike, kept: impl Fn(&str) -> bool) {
+    let Some(masks) = table.get_mut("masks").and_then(Item::as_table_like_mut) else { return };
+    let gone: Vec<String> = masks.iter().map(|(column, _)| column.to_owned()).filter(|column| !kept(column)).collect();
+    for column in gone {
+        masks.remove(&column);
+    }
+    if masks.is_empty() {
+        table.remove("masks");
+    }
 }
 
 /// Sets a key, its place and what stands before it kept.

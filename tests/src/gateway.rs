@@ -87,6 +87,27 @@ impl Fixture {
         self.folder.path()
     }
 
+    /// The same folder under a gateway that was started anew, on the files as they are now.
+    ///
+    /// # Errors
+    /// Where they do not load.
+    pub async fn restarted(self) -> anyhow::Result<Self> {
+        self.stopped(|| ()).await
+    }
+
+    /// The same, and `meanwhile` is done while no gateway runs.
+    ///
+    /// # Errors
+    /// As [`Fixture::restarted`].
+    pub async fn stopped(self, meanwhile: impl FnOnce()) -> anyhow::Result<Self> {
+        let Self { gateway, server, folder } = self;
+        drop((gateway, server));
+        meanwhile();
+        let path = folder.path().join("mountgate.toml");
+        let server = Server::start(&path, Overrides { data_port: Some(0), admin_port: Some(0) }).await?;
+        Ok(Self { gateway: server.gateway().clone(), server: Some(server), folder })
+    }
+
     /// The server, to be run; once.
     pub fn server(&mut self) -> Option<Server> {
         self.server.take()

@@ -42,6 +42,8 @@ pub struct Usage {
     pub tasks: BTreeMap<(MountName, AgentName), TaskUse>,
     /// Refusals that name no mount.
     pub elsewhere: u64,
+    /// Every agent that asked for anything, whatever came of it.
+    pub asked: BTreeMap<AgentName, Seen>,
 }
 
 /// What one agent did through one mount.
@@ -53,9 +55,10 @@ pub struct TaskUse {
     pub verbs: BTreeMap<Verb, Seen>,
     /// The relations touched.
     pub tables: BTreeMap<RelationName, TableUse>,
-    /// The relations that were touched together, by how often; the first thousand sets.
+    /// The relations that one session used (one request, where there was no session), each set once; the first
+    /// thousand different sets.
     #[serde(skip)]
-    pub together: BTreeMap<Vec<RelationName>, Seen>,
+    pub together: BTreeSet<BTreeSet<RelationName>>,
     /// The claims that callers had.
     pub claims: BTreeMap<ClaimName, Seen>,
     /// The plugins that decided, by digest.
@@ -177,7 +180,8 @@ struct Pass {
     grants: Memo<Grant>,
     under_way: HashMap<DecisionId, UnderWay>,
     order: VecDeque<DecisionId>,
-    sessions: HashMap<(MountName, AgentName), HashSet<SessionId>>,
+    /// What each session used.
+    sessions: HashMap<(MountName, AgentName), HashMap<SessionId, BTreeSet<RelationName>>>,
     rates: HashMap<(MountName, AgentName), Rates>,
 }
 
@@ -225,6 +229,9 @@ impl Usage {
         for (key, sessions) in pass.sessions {
             if let Some(task) = usage.tasks.get_mut(&key) {
                 task.sessions = sessions.len() as u64;
+                for together in sessions.into_values() {
+                    task.used_together(together);
+                }
             }
         }
         for (key, rates) in pass.rates {
@@ -257,6 +264,7 @@ impl Usage {
 
     fn decision(&mut self, pass: &mut Pass, record: &Record<'_>) -> Result<(), serde_json::Error> {
         let Some(request) = &record.request else { return Ok(()) };
+        self.asked.entry(request.agent.clone()).or_default().add(record.time_ms);
         let key = (request.mount.clone(), request.agent.clone());
         let task = self.tasks.entry(key.clone()).or_default();
         task.decisions.add(record.time_ms);
@@ -275,11 +283,15 @@ impl Usage {
                 task.granted(&relations, &*pass.grants.get(allowed.grant)?);
             }
         }
-        if let Some(session) = &request.session {
-            let sessions = pass.sessions.entry(key.clone()).or_default();
-            if sessions.len() < SESSIONS {
-                sessions.insert(session.clone());
+        let used = relations.iter().map(|touched| touched.relation.clone());
+        match &request.session {
+            Some(session) => {
+                let sessions = pass.sessions.entry(key.clone()).or_default();
+                if sessions.len() < SESSIONS || sessions.contains_key(session) {
+                    sessions.entry(session.clone()).or_default().extend(used);
+                }
             }
+            None => task.used_together(used.collect()),
         }
         let rates = pass.rates.entry(key.clone()).or_default();
         rates.session_requests.add(request.session.clone(), record.time_ms, 1);
@@ -325,7 +337,9 @@ impl Usage {
     }
 
     fn refusal(&mut self, record: &Record<'_>) {
-        let (Some(mount), Some(agent)) = (&record.mount, &record.agent) else {
+        let Some(agent) = &record.agent else { return };
+        self.asked.entry(agent.clone()).or_default().add(record.time_ms);
+        let Some(mount) = &record.mount else {
             self.elsewhere += 1;
             return;
         };
@@ -340,11 +354,13 @@ impl Usage {
 }
 
 impl TaskUse {
-    fn touch(&mut self, time_ms: i64, relations: &[RelationTouch], request: &Request<'_>) {
-        let together: Vec<RelationName> = relations.iter().map(|touched| touched.relation.clone()).collect();
-        if self.together.len() < SHAPES || self.together.contains_key(&together) {
-            self.together.entry(together).or_default().add(time_ms);
+    fn used_together(&mut self, relations: BTreeSet<RelationName>) {
+        if self.together.len() < SHAPES {
+            self.together.insert(relations);
         }
+    }
+
+    fn touch(&mut self, time_ms: i64, relations: &[RelationTouch], request: &Request<'_>) {
         for touched in relations {
             let table = self.tables.entry(touched.relation.clone()).or_default();
             table.seen.add(time_ms);

@@ -141,3 +141,41 @@ fn a_mount_that_would_show_nothing_is_not_written() {
     let nothing = narrowed(&mount, &suggestion(&[("elsewhere", used(&["a"]))]), &Predicted::default());
     assert!(matches!(nothing, Err(NarrowError::Nothing { .. })));
 }
+
+fn review(mount: &str, unused: &[(&str, Option<&str>)], idle: &[&str]) -> Result<Option<String>, NarrowError> {
+    let shop = Shop::new();
+    shop.mount(mount);
+    let path = shop.config_path();
+    let config = Config::load(&path).unwrap_or_else(|problems| panic!("{problems}"));
+    let declared = &config.mounts["support"];
+    let unused: Vec<Unused> = unused
+        .iter()
+        .map(|(table, column)| Unused { table: (*table).into(), column: column.map(ColumnName::new), last_ms: None })
+        .collect();
+    let idle: Vec<AgentName> = idle.iter().map(|agent| AgentName::new(*agent)).collect();
+    let text = without(declared, &unused, &idle)?;
+    if let Some(text) = &text {
+        config.with_mount(&path, &declared.source.path, text).unwrap_or_else(|problems| panic!("{problems}\n{text}"));
+    }
+    Ok(text)
+}
+
+#[test]
+fn a_review_takes_out_what_is_unused_and_touches_nothing_else() {
+    let unused = [("orders", None), ("customers", Some("email")), ("elsewhere", None)];
+    let text = review(crate::shop::MOUNT, &unused, &["not-there"]);
+    let (before, rest) = crate::shop::MOUNT.split_once("[tables.orders]").unwrap();
+    let (_, customers) = rest.split_once("[tables.customers]").unwrap();
+    let customers = customers
+        .replace("\"name\", \"email\"]", "\"name\"]")
+        .replace("masks = { email = { partial = { first = 1, last = 4 } } }\n", "");
+    assert_eq!(text.unwrap().unwrap(), format!("{before}[tables.customers]{customers}"));
+    assert_eq!(review(crate::shop::MOUNT, &[], &[]).unwrap(), None);
+}
+
+#[test]
+fn a_review_never_leaves_a_mount_that_shows_nothing_or_serves_nobody() {
+    let all = [("orders", None), ("customers", None)];
+    assert!(matches!(review(crate::shop::MOUNT, &all, &[]), Err(NarrowError::Nothing { .. })));
+    assert!(matches!(review(crate::shop::MOUNT, &[], &["support-bot"]), Err(NarrowError::Nothing { .. })));
+}

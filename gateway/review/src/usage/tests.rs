@@ -200,4 +200,5 @@ fn refusals_are_kept_apart_with_an_example() {
     let refused = &task(&usage).refused["not_in_scope"];
     assert_eq!((refused.seen.count, refused.example), (2, Some(first)));
     assert_eq!((task(&usage).decisions.count, usage.elsewhere), (0, 1));
+    assert_eq!(usage.asked[AGENT].count, 3);
 }
