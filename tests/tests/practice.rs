@@ -159,8 +159,7 @@ async fn what_an_agent_needs_is_learned_enforced_and_reviewed() {
     assert!(early.contains("too short to call anything unused") && early.contains("not written"), "{early}");
     assert!(early.contains("agent idle") && early.contains("agent revoke idle"), "{early}");
     assert_eq!(std::fs::read_to_string(fixture.folder().join("mounts/test.toml")).unwrap(), wide);
-    let day = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
-    let later = day.checked_add(jiff::Span::new().days(50)).unwrap().to_string();
+    let later = jiff::Timestamp::from_millisecond(now_ms() + 50 * 86_400_000).unwrap().strftime("%Y-%m-%d").to_string();
     let report = run(&fixture, &["review", "--unused", "40d", "--as-of", &later]).await;
     assert!(report.contains("nothing of this mount is in use"), "all is unused when nobody comes: {report}");
     // The same, had the gateway and its agents been there for seventy days.
