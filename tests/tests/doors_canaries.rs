@@ -155,7 +155,7 @@ fn said(door: &str, answer: &[u8]) -> String {
         return status;
     }
     let body = text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default();
-    let parts = body.split("decision").map(|part| match part.split_once(|c: char| c == ',' || c == '}') {
+    let parts = body.split("decision").map(|part| match part.split_once([',', '}']) {
         Some((_, rest)) if body.starts_with('{') => rest.to_owned(),
         _ => part.to_owned(),
     });
