@@ -7,6 +7,7 @@ mod identities;
 mod init;
 mod ledger;
 mod output;
+mod plugin;
 mod review;
 mod serve;
 mod sql;
@@ -102,6 +103,8 @@ pub enum Command {
     Session(identities::SessionArgs),
     /// Add, list and revoke operators: whoever may use the admin port.
     Operator(identities::OperatorArgs),
+    /// Write policies: new, build, test, bench, inspect, case, dev.
+    Plugin(plugin::PluginArgs),
     /// Follow, verify and export the ledger.
     Ledger(ledger::LedgerArgs),
     /// Write the mount file that an agent's recorded work needs.
@@ -131,6 +134,7 @@ impl Cli {
             Command::Minter(args) => identities::minter(args, &self.config, &mut output),
             Command::Session(args) => identities::session(args, &self.config, &mut output),
             Command::Operator(args) => identities::operator(args, &self.config, &mut output),
+            Command::Plugin(args) => plugin::run(args, &self.config, &mut output),
             Command::Ledger(args) => ledger::run(args, &self.config, &mut output),
             Command::Suggest(args) => suggest::run(&args, &self.config, &mut output),
             Command::Review(args) => review::run(&args, &self.config, &mut output),

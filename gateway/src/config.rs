@@ -5,14 +5,14 @@
 //! relations is checked against the backend by the composition.
 
 mod backend;
-mod json;
+pub(crate) mod json;
 mod main_file;
-mod mask;
-mod mount;
-mod reader;
+pub(crate) mod mask;
+pub(crate) mod mount;
+pub(crate) mod reader;
 mod secret;
-mod source;
-mod units;
+pub(crate) mod source;
+pub(crate) mod units;
 
 use std::{
     collections::BTreeMap,
@@ -186,7 +186,11 @@ fn refer(notes: &Notes, found: &mount::Lowered, main: Option<&MainFile>, others:
 }
 
 /// Parses a file and hands its root to `read`; what is wrong goes to `problems`.
-fn parse<T>(source: Arc<Source>, problems: &mut Vec<Problem>, read: impl FnOnce(&Notes, &Table<'_>) -> T) -> Option<T> {
+pub(crate) fn parse<T>(
+    source: Arc<Source>,
+    problems: &mut Vec<Problem>,
+    read: impl FnOnce(&Notes, &Table<'_>) -> T,
+) -> Option<T> {
     let notes = Notes::new(Arc::clone(&source));
     let (document, errors): (Spanned<DeTable<'_>>, _) = DeTable::parse_recoverable(&source.text);
     let mut readable = true;
@@ -209,7 +213,7 @@ fn parse<T>(source: Arc<Source>, problems: &mut Vec<Problem>, read: impl FnOnce(
     out
 }
 
-fn read(path: &Path, shown: String) -> Result<Source, Problem> {
+pub(crate) fn read(path: &Path, shown: String) -> Result<Source, Problem> {
     match std::fs::read_to_string(path) {
         Ok(text) => Ok(Source { path: path.to_owned(), shown, text }),
         Err(error) => Err(Problem::of_file(shown, format!("the file cannot be read: {error}"))),

@@ -13,6 +13,7 @@ pub mod init;
 pub mod keys;
 pub mod log;
 pub mod narrow;
+pub mod plugin;
 pub mod serve;
 pub mod state;
 

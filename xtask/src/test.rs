@@ -38,6 +38,7 @@ pub(crate) fn run(test: &Test) -> Result<()> {
         for backend in [Backend::Sqlite, Backend::Postgres] {
             demonstrated(backend, &binary, &scratch, &python, &mut totals)?;
         }
+        totals.take(languages(&binary)?);
         totals.take(tools::counted("soundness", &mut Soundness::bounded().command(Some(&scratch))?)?);
         totals.take(weakened(&scratch)?);
         totals.take(tools::counted("defences", &mut Soundness::of_defences().command(Some(&scratch))?)?);
@@ -77,6 +78,28 @@ fn rust(filter: Option<&str>, scratch: &Scratch, binary: &Path) -> Result<(Count
     cargo.args(filter);
     cargo.env("MOUNTGATE_TEST_POSTGRES", scratch.url()).env("MOUNTGATE_TEST_BINARY", binary);
     tools::counted("tests", &mut cargo)
+}
+
+/// Policies in every language: `mountgate plugin build` says which toolchains it installs, and keeps them under `target/`.
+fn languages(binary: &Path) -> Result<(Counts, Option<String>)> {
+    let mut cargo = tools::cargo()?;
+    cargo.args([
+        "test",
+        "--package",
+        "mountgate",
+        "--test",
+        "languages",
+        "--locked",
+        "--",
+        "--ignored",
+        "--test-threads=1",
+    ]);
+    println!(
+        "── languages: componentize-py (PyPI), componentize-js (npm), clang and WASI's C library (the system's packages), \
+         where they are missing"
+    );
+    cargo.env("MOUNTGATE_TEST_BINARY", binary).env("MOUNTGATE_CACHE", tools::target_dir()?.join("xtask"));
+    tools::counted("policies in every language", &mut cargo)
 }
 
 /// In a build in which defences can be taken down: that the tests notice. The last, for it builds the crates above `core`

@@ -110,7 +110,8 @@ fn engine_config(config: &HostConfig) -> Config {
     // that the host counts.
     let places = config.max_instances + 8;
     pool.total_component_instances(places)
-        .total_core_instances(places.saturating_mul(4).max(MAX_CORE_INSTANCES))
+        // A language's runtime is made of dozens; a place must be enough for any. They cost nothing until they are there.
+        .total_core_instances(places.saturating_mul(MAX_CORE_INSTANCES))
         .total_memories(places)
         .total_tables(places.saturating_mul(2))
         .max_core_instances_per_component(MAX_CORE_INSTANCES)

@@ -18,9 +18,11 @@ mod convert;
 pub mod error;
 mod fuzz;
 mod host;
+mod imports;
 mod instances;
 mod plugin;
 mod policy;
+mod rehearse;
 mod state;
 mod ticker;
 mod warm;
@@ -33,8 +35,10 @@ pub use error::{AdmissionError, PolicyError};
 #[doc(hidden)]
 pub use fuzz::fuzz_verdict;
 pub use host::Host;
+pub use imports::imports;
 pub use plugin::{Inputs, Manifest, Plugin};
 #[doc(hidden)]
 pub use policy::Warm;
 pub use policy::{Decision, Policy};
+pub use rehearse::Rehearsal;
 pub use warm::Isolation;

@@ -13,6 +13,7 @@ use crate::{
     host::Shared,
     instances::{Instance, Place},
     policy::Policy,
+    rehearse::Seen,
     state::State,
     ticker::Ticker,
     wasi::Wasi,
@@ -168,7 +169,17 @@ impl Plugin {
     /// # Errors
     /// [`PolicyError::Settings`] with the policy's own words where it refuses them; others where it fails.
     pub fn configure(self: &Arc<Self>, settings: &str, mount: &Arc<RequestMount>) -> Result<Arc<Policy>, PolicyError> {
+        self.configure_seen(settings, mount).0
+    }
+
+    /// The same, with what is seen of the instance.
+    pub(crate) fn configure_seen(
+        self: &Arc<Self>,
+        settings: &str,
+        mount: &Arc<RequestMount>,
+    ) -> (Result<Arc<Policy>, PolicyError>, Seen) {
         let deadline = self.shared.config.configure_deadline;
+        let mut seen = Seen::default();
         let prepared = self.elsewhere(|| {
             let mut instance = self.take()?;
             instance.store.set_epoch_deadline(Ticker::epochs(deadline));
@@ -178,10 +189,12 @@ impl Plugin {
                 Ok(Err(text)) => Err(PolicyError::Settings(shorten(text))),
                 Err(error) => Err(self.failure(&error, &instance.store, deadline)),
             };
+            seen = Seen::of(&instance);
             self.give_back(instance);
             prepared
-        })?;
-        Ok(Arc::new(Policy::new(Arc::clone(self), settings, Arc::clone(mount), prepared)))
+        });
+        let policy = |prepared| Arc::new(Policy::new(Arc::clone(self), settings, Arc::clone(mount), prepared));
+        (prepared.map(policy), seen)
     }
 
     fn describe(&self) -> Result<Manifest, AdmissionError> {

@@ -116,7 +116,11 @@ impl Policy {
         answer
     }
 
-    fn call(&self, instance: &mut Instance, request: &DecisionRequest) -> Result<(Verdict, String), PolicyError> {
+    pub(crate) fn call(
+        &self,
+        instance: &mut Instance,
+        request: &DecisionRequest,
+    ) -> Result<(Verdict, String), PolicyError> {
         let deadline = self.plugin.shared().config.decide_deadline;
         if let Some(wasi) = &mut instance.store.data_mut().wasi {
             // A policy that did not declare `time` must not find it on a clock.

@@ -5,6 +5,10 @@ use mountgate_core::{ClaimName, ColumnName, CompareOp, Filter, Node, Value};
 
 use crate::tokens::is_plain_number;
 
+mod text;
+
+pub use text::text;
+
 /// Nesting that a filter's text may have. A filter is read by people.
 const DEPTH: usize = 32;
 

@@ -6,7 +6,7 @@ use toml::de::{DeTable, DeValue};
 use super::reader::Value;
 
 /// The table as a JSON object; an empty one where it is none, which is noted.
-pub(super) fn object(value: &Value<'_>) -> Json {
+pub(crate) fn object(value: &Value<'_>) -> Json {
     match value.raw() {
         DeValue::Table(table) => Json::Object(entries(value, table)),
         _ => {

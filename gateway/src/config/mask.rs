@@ -14,7 +14,7 @@ const PARTS: [(&str, DatePart); 5] = [
 ];
 
 /// `"null"`, `"hash"`, or a table with one of `fixed`, `partial`, `truncate`, `round`, `bucket`.
-pub(super) fn mask(value: &Value<'_>) -> Option<Mask> {
+pub(crate) fn mask(value: &Value<'_>) -> Option<Mask> {
     match value.raw() {
         DeValue::String(_) => value.choice(&[("null", ()), ("hash", ())]).and_then(|()| match value.string()? {
             "null" => Some(Mask::Null),
@@ -86,7 +86,7 @@ fn partial(value: &Value<'_>) -> Option<Mask> {
     Some(Mask::Partial { first: first?, last: last?, fill })
 }
 
-fn datum(value: &Value<'_>) -> Option<Datum> {
+pub(crate) fn datum(value: &Value<'_>) -> Option<Datum> {
     Some(match value.raw() {
         DeValue::String(text) => Datum::Text(text.to_string()),
         DeValue::Integer(_) => Datum::Integer(value.integer(i64::MIN, i64::MAX)?),

@@ -164,7 +164,7 @@ fn empty() -> serde_json::Value {
 }
 
 /// `ceiling`, `tiers`, or a plugin's `publisher/name`.
-pub(super) fn policy_name(text: &str) -> Result<PolicyName, String> {
+pub(crate) fn policy_name(text: &str) -> Result<PolicyName, String> {
     let parts: Vec<&str> = text.split('/').collect();
     if parts.len() > 2 {
         return Err(format!("`{text}` is no policy: write `ceiling`, `tiers`, or a plugin like `acme/support`"));
@@ -233,7 +233,7 @@ fn looks_like_schema(entry: &Value<'_>) -> bool {
     })
 }
 
-fn table(table: &Table<'_>) -> Option<RelationDeclaration> {
+pub(crate) fn table(table: &Table<'_>) -> Option<RelationDeclaration> {
     let columns = table.require("columns", "columns = [\"order_id\", \"status\"]").and_then(|value| {
         let columns = value.strings()?;
         if columns.is_empty() {
@@ -281,7 +281,7 @@ fn names(value: &Value<'_>) -> Vec<ColumnName> {
     columns.into_iter().map(|(column, _)| ColumnName::new(column)).collect()
 }
 
-fn limits(value: &Value<'_>) -> Option<(Limits, LimitKey)> {
+pub(crate) fn limits(value: &Value<'_>) -> Option<(Limits, LimitKey)> {
     let table = value.table()?;
     if table.is_empty() {
         value.reject_key("`limits` is empty: name a limit, or take it out");

@@ -19,7 +19,7 @@ use super::source::Notes;
 type Entries<'d> = DeTable<'d>;
 
 /// A table being read.
-pub(super) struct Table<'d> {
+pub(crate) struct Table<'d> {
     notes: Notes,
     entries: &'d Entries<'d>,
     span: Range<usize>,
@@ -34,17 +34,17 @@ pub(super) struct Table<'d> {
 }
 
 /// A value being read, and the key that it stands under.
-pub(super) struct Value<'d> {
+pub(crate) struct Value<'d> {
     notes: Notes,
-    pub(super) key: Cow<'d, str>,
-    pub(super) key_span: Range<usize>,
+    pub(crate) key: Cow<'d, str>,
+    pub(crate) key_span: Range<usize>,
     value: &'d Spanned<DeValue<'d>>,
     /// How messages name it: `tables.orders.columns`.
     name: String,
 }
 
 impl<'d> Table<'d> {
-    pub(super) fn root(notes: &Notes, document: &'d Spanned<DeTable<'d>>) -> Self {
+    pub(crate) fn root(notes: &Notes, document: &'d Spanned<DeTable<'d>>) -> Self {
         Self::new(notes.clone(), document.get_ref(), 0..0, String::new())
     }
 
@@ -61,14 +61,14 @@ impl<'d> Table<'d> {
     }
 
     /// The value under a key, where it is there.
-    pub(super) fn get(&self, key: &'static str) -> Option<Value<'d>> {
+    pub(crate) fn get(&self, key: &'static str) -> Option<Value<'d>> {
         self.known.borrow_mut().insert(key);
         let (name, value) = self.entries.get_key_value(key)?;
         Some(self.value(name, value))
     }
 
     /// The value under a key that must be there; `example` shows what to write.
-    pub(super) fn require(&self, key: &'static str, example: &str) -> Option<Value<'d>> {
+    pub(crate) fn require(&self, key: &'static str, example: &str) -> Option<Value<'d>> {
         let found = self.get(key);
         if found.is_none() {
             let place = if self.name.is_empty() { String::new() } else { format!(" in `{}`", self.name) };
@@ -78,12 +78,12 @@ impl<'d> Table<'d> {
     }
 
     /// Refuses a key that a later version will know.
-    pub(super) fn not_yet(&self, key: &'static str, why: &str) {
+    pub(crate) fn not_yet(&self, key: &'static str, why: &str) {
         self.refuse(key, &format!("`{key}` is not supported by this version yet: {why}"));
     }
 
     /// Refuses a key by name, and nothing is shown of what stands under it.
-    pub(super) fn refuse(&self, key: &'static str, message: &str) {
+    pub(crate) fn refuse(&self, key: &'static str, message: &str) {
         if let Some((name, _)) = self.entries.get_key_value(key) {
             self.refused.borrow_mut().insert(key);
             self.notes.note_key(&name.span(), message);
@@ -91,19 +91,19 @@ impl<'d> Table<'d> {
     }
 
     /// Every entry: the keys are names that the user gives.
-    pub(super) fn entries(&self) -> Vec<Value<'d>> {
+    pub(crate) fn entries(&self) -> Vec<Value<'d>> {
         self.open.set(true);
         let mut all: Vec<_> = self.entries.iter().map(|(name, value)| self.value(name, value)).collect();
         all.sort_by_key(|value| value.key_span.start);
         all
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
     /// Notes a problem with the table as a whole.
-    pub(super) fn reject(&self, message: impl Into<String>) {
+    pub(crate) fn reject(&self, message: impl Into<String>) {
         self.notes.note(&self.span, message);
     }
 
@@ -140,38 +140,38 @@ impl Drop for Table<'_> {
 
 impl<'d> Value<'d> {
     /// The raw value, for what has no shape of its own.
-    pub(super) fn raw(&self) -> &'d DeValue<'d> {
+    pub(crate) fn raw(&self) -> &'d DeValue<'d> {
         self.value.get_ref()
     }
 
-    pub(super) fn span(&self) -> Range<usize> {
+    pub(crate) fn span(&self) -> Range<usize> {
         self.value.span()
     }
 
     /// Notes a problem with the value.
-    pub(super) fn reject(&self, message: impl Into<String>) {
+    pub(crate) fn reject(&self, message: impl Into<String>) {
         self.notes.note(&self.span(), message);
     }
 
     /// Notes a problem with the key.
-    pub(super) fn reject_key(&self, message: impl Into<String>) {
+    pub(crate) fn reject_key(&self, message: impl Into<String>) {
         self.notes.note(&self.key_span, message);
     }
 
     /// Notes a problem with a stretch of the value.
-    pub(super) fn reject_at(&self, span: &Range<usize>, message: impl Into<String>) {
+    pub(crate) fn reject_at(&self, span: &Range<usize>, message: impl Into<String>) {
         self.notes.note(span, message);
     }
 
-    pub(super) fn mistyped(&self, wanted: &str) {
+    pub(crate) fn mistyped(&self, wanted: &str) {
         self.reject(format!("`{}` should be {wanted}, and is {}", self.name, article(self.raw())));
     }
 
-    pub(super) fn is_table(&self) -> bool {
+    pub(crate) fn is_table(&self) -> bool {
         self.raw().is_table()
     }
 
-    pub(super) fn table(&self) -> Option<Table<'d>> {
+    pub(crate) fn table(&self) -> Option<Table<'d>> {
         match self.raw() {
             DeValue::Table(entries) => {
                 // A table's own header says more than its first line.
@@ -186,7 +186,7 @@ impl<'d> Value<'d> {
     }
 
     /// A list of tables.
-    pub(super) fn tables(&self) -> Option<Vec<Table<'d>>> {
+    pub(crate) fn tables(&self) -> Option<Vec<Table<'d>>> {
         let DeValue::Array(items) = self.raw() else {
             self.mistyped("a list of tables");
             return None;
@@ -206,7 +206,7 @@ impl<'d> Value<'d> {
         Some(out)
     }
 
-    pub(super) fn string(&self) -> Option<&'d str> {
+    pub(crate) fn string(&self) -> Option<&'d str> {
         match self.raw() {
             DeValue::String(text) => Some(text.as_ref()),
             _ => {
@@ -216,7 +216,7 @@ impl<'d> Value<'d> {
         }
     }
 
-    pub(super) fn boolean(&self) -> Option<bool> {
+    pub(crate) fn boolean(&self) -> Option<bool> {
         match self.raw() {
             DeValue::Boolean(truth) => Some(*truth),
             _ => {
@@ -227,7 +227,7 @@ impl<'d> Value<'d> {
     }
 
     /// A whole number within bounds.
-    pub(super) fn integer(&self, least: i64, most: i64) -> Option<i64> {
+    pub(crate) fn integer(&self, least: i64, most: i64) -> Option<i64> {
         let DeValue::Integer(digits) = self.raw() else {
             self.mistyped("a whole number");
             return None;
@@ -244,13 +244,13 @@ impl<'d> Value<'d> {
     }
 
     /// A string that `read` understands; what it says of one that it doesn't is noted.
-    pub(super) fn parsed<T, E: std::fmt::Display>(&self, read: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
+    pub(crate) fn parsed<T, E: std::fmt::Display>(&self, read: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
         let text = self.string()?;
         read(text).map_err(|why| self.reject(format!("`{}`: {why}", self.name))).ok()
     }
 
     /// One of a few words.
-    pub(super) fn choice<T: Copy>(&self, choices: &[(&'static str, T)]) -> Option<T> {
+    pub(crate) fn choice<T: Copy>(&self, choices: &[(&'static str, T)]) -> Option<T> {
         let text = self.string()?;
         let found = choices.iter().find(|(word, _)| *word == text).map(|(_, choice)| *choice);
         if found.is_none() {
@@ -265,7 +265,7 @@ impl<'d> Value<'d> {
     }
 
     /// Strings, each with its span, none twice.
-    pub(super) fn strings(&self) -> Option<Vec<(&'d str, Range<usize>)>> {
+    pub(crate) fn strings(&self) -> Option<Vec<(&'d str, Range<usize>)>> {
         let DeValue::Array(items) = self.raw() else {
             self.mistyped("a list of strings");
             return None;
@@ -292,7 +292,7 @@ impl<'d> Value<'d> {
     }
 
     /// How messages name it.
-    pub(super) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 }

@@ -80,7 +80,7 @@ impl Problem {
 
     /// The same, with nothing shown of the line after the stretch: what stands under a key that nobody knows may be
     /// a secret.
-    pub(super) fn alone(mut self) -> Self {
+    pub(crate) fn alone(mut self) -> Self {
         if let Some((text, width)) = &mut self.excerpt {
             let shown = (self.column - 1).saturating_add(*width);
             if text.chars().skip(shown).any(|c| c == '=') {
@@ -143,27 +143,27 @@ impl std::error::Error for Problems {}
 
 /// Where problems of one file are noted while it is read.
 #[derive(Clone)]
-pub(super) struct Notes {
-    pub(super) source: Arc<Source>,
+pub(crate) struct Notes {
+    pub(crate) source: Arc<Source>,
     problems: Rc<RefCell<Vec<(usize, Problem)>>>,
 }
 
 impl Notes {
-    pub(super) fn new(source: Arc<Source>) -> Self {
+    pub(crate) fn new(source: Arc<Source>) -> Self {
         Self { source, problems: Rc::default() }
     }
 
-    pub(super) fn note(&self, span: &Range<usize>, message: impl Into<String>) {
+    pub(crate) fn note(&self, span: &Range<usize>, message: impl Into<String>) {
         self.problems.borrow_mut().push((span.start, Problem::at(&self.source, span.clone(), message)));
     }
 
     /// Notes a problem with a key, and shows nothing of what stands under it.
-    pub(super) fn note_key(&self, span: &Range<usize>, message: impl Into<String>) {
+    pub(crate) fn note_key(&self, span: &Range<usize>, message: impl Into<String>) {
         self.problems.borrow_mut().push((span.start, Problem::at(&self.source, span.clone(), message).alone()));
     }
 
     /// The problems, in the order of the file.
-    pub(super) fn take(&self) -> Vec<Problem> {
+    pub(crate) fn take(&self) -> Vec<Problem> {
         let mut problems = self.problems.take();
         problems.sort_by_key(|(at, _)| *at);
         problems.into_iter().map(|(_, problem)| problem).collect()

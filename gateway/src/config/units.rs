@@ -19,12 +19,12 @@ const SIZES: [(&str, u64); 7] = [
 const SPANS: [(&str, u64); 5] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
 
 /// `10_000/hour`: a number of requests or rows per `second`, `minute`, `hour` or `day`.
-pub(super) fn rate(text: &str) -> Result<Rate, String> {
+pub(crate) fn rate(text: &str) -> Result<Rate, String> {
     windowed(text, "60/minute", |amount| digits(amount, "60/minute"))
 }
 
 /// `10MB/hour`: a size per window.
-pub(super) fn byte_rate(text: &str) -> Result<Rate, String> {
+pub(crate) fn byte_rate(text: &str) -> Result<Rate, String> {
     windowed(text, "10MB/hour", size)
 }
 
@@ -47,7 +47,7 @@ fn windowed(text: &str, example: &str, amount: impl Fn(&str) -> Result<u64, Stri
 }
 
 /// `8MB` (8,000,000), `16MiB` (16 × 2²⁰), `512B`.
-pub(super) fn size(text: &str) -> Result<u64, String> {
+pub(crate) fn size(text: &str) -> Result<u64, String> {
     let (number, unit) = split(text);
     let Some((_, factor)) = SIZES.iter().find(|(name, _)| *name == unit) else {
         return Err(if unit.is_empty() {

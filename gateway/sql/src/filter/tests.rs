@@ -72,3 +72,39 @@ fn a_mounts_filter_reads_as_it_stands() {
     assert_eq!(nodes("TRUE = active").len(), 3);
     assert_eq!(nodes("a = 1 OR a = 2 AND b = 3").last(), Some(&Node::Or(vec![2, 9])));
 }
+
+#[test]
+fn what_is_written_is_read_as_the_same() {
+    for text in [
+        "customer_id = claim.customer_id",
+        "region IN ('north', 'it''s') AND (state = 'open' OR closed_at IS NULL)",
+        "NOT (a = 1 OR b = 2) AND \"or\" <> -3",
+        "region IN (claim.regions)",
+        "a <= 1.5e0 OR b >= 12.50 AND NOT c IN (1, 2)",
+        "\"select\" = TRUE AND \"true\" IS NOT NULL",
+        "TRUE",
+        "FALSE",
+        "\"Grande colonne\" = ''",
+    ] {
+        let read = parse(text).unwrap();
+        assert_eq!(super::text(&read), text);
+        assert_eq!(parse(&super::text(&read)).unwrap(), read);
+    }
+    // One meaning, one text.
+    for (one, other) in [
+        ("a = 1 AND (b = 2 AND c = 3)", "a = 1 AND b = 2 AND c = 3"),
+        ("(((a = 1)))", "a = 1"),
+        ("a BETWEEN 1 AND 2", "a >= 1 AND a <= 2"),
+        ("a != 1", "a <> 1"),
+        ("a NOT IN (1)", "NOT a IN (1)"),
+        ("a = ANY(claim.x)", "a IN (claim.x)"),
+    ] {
+        assert_eq!(super::text(&parse(one).unwrap()), other);
+    }
+    let day = Filter::new(vec![
+        Node::Column("d".into()),
+        Node::Literal(Value::Date("2026-11-24".into())),
+        Node::Compare { op: CompareOp::Lt, left: 0, right: 1 },
+    ]);
+    assert_eq!(super::text(&day.unwrap()), "d < '2026-11-24'");
+}

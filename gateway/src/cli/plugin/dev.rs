@@ -1,0 +1,284 @@
+//! `mountgate plugin dev`: on every change, build, test, and reload into a demo gateway that the command starts.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant, SystemTime},
+};
+
+use anyhow::Context as _;
+
+use super::{Exit, Output, test};
+use crate::{
+    cli::output::say,
+    config::MAIN_FILE,
+    plugin::{
+        build::build,
+        cases::{Case, Outcome, run as run_case},
+        project::Project,
+    },
+};
+
+/// How often the project's files are looked at.
+const ROUND: Duration = Duration::from_millis(400);
+/// How long the demo may take to be there, and a reload to be in force.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The mount that the policy decides for in the demo.
+const MOUNT: &str = "\
+# The policy in development decides for this mount. Edit it: it is watched like the policy itself.
+name    = \"plugin-dev\"
+backend = \"shop\"
+agents  = [\"junior-bot\", \"senior-bot\"]   # the claims of `junior-bot` are role = \"junior\", region = \"north\"
+policy  = \"POLICY\"
+# settings = { … }
+
+[tables.customers]
+columns = [\"customer_id\", \"name\", \"email\", \"city\"]
+masks   = { email = \"hash\" }
+lend    = [\"region\"]
+
+[tables.tickets]
+columns = [\"ticket_id\", \"customer_id\", \"subject\", \"state\", \"region\"]
+
+[tables.orders]
+columns = [\"order_id\", \"customer_id\", \"status\", \"total_cents\"]
+";
+
+pub(super) fn run(
+    project: &Project,
+    data_port: u16,
+    admin_port: u16,
+    once: bool,
+    output: &mut Output,
+) -> anyhow::Result<Exit> {
+    let mut exit = cycle(project, output)?;
+    let demo = Demo::start(project, data_port, admin_port)?;
+    if exit == Exit::Done {
+        exit = demo.reload()?;
+        demo.invite(output)?;
+    }
+    if once {
+        return Ok(exit);
+    }
+    let mut seen = watched(project, &demo);
+    loop {
+        std::thread::sleep(ROUND);
+        let now = watched(project, &demo);
+        if now == seen {
+            continue;
+        }
+        seen = now;
+        // A project's own file may have changed too.
+        match Project::load(&project.folder) {
+            Ok(project) => {
+                if cycle(&project, output)? == Exit::Done {
+                    demo.reload()?;
+                }
+            }
+            Err(problems) => say(problems.to_string()),
+        }
+        say("watching for changes; Ctrl-C ends it");
+    }
+}
+
+/// Builds and tests. What fails is told, and what runs in the demo stays.
+fn cycle(project: &Project, output: &mut Output) -> anyhow::Result<Exit> {
+    let cases = match Case::load_dir(&project.cases()) {
+        Ok(cases) => cases,
+        Err(problems) => {
+            say(problems.to_string());
+            return Ok(Exit::Failed);
+        }
+    };
+    say("building …");
+    let built = match build(project, &|text| say(text)) {
+        Ok(built) => built,
+        Err(error) => {
+            say(format!("{error:#}"));
+            return Ok(Exit::Failed);
+        }
+    };
+    say(format!("built in {:.1} s", built.took.as_secs_f64()));
+    let outcomes: Vec<Outcome> = cases.iter().map(|case| run_case(case, &built.plugin)).collect();
+    test::tell(&outcomes, output)
+}
+
+/// The demo gateway, until this value is dropped.
+struct Demo {
+    gateway: Child,
+    folder: PathBuf,
+    description: serde_json::Value,
+}
+
+impl Demo {
+    fn start(project: &Project, data_port: u16, admin_port: u16) -> anyhow::Result<Self> {
+        let folder = std::path::absolute(project.folder.join("build").join("demo"))?;
+        say("starting a demo gateway …");
+        let mut command = Command::new(std::env::current_exe().context("this program does not know where it is")?);
+        command
+            .arg("demo")
+            .arg("--dir")
+            .arg(&folder)
+            .args(["--data-port", &data_port.to_string(), "--admin-port", &admin_port.to_string()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
+        let mut gateway = command.spawn().context("the demo gateway can't be started")?;
+        let described = folder.join("demo.json");
+        let begun = Instant::now();
+        // A file of an earlier demo is gone once this one has its folder.
+        let old = modified(&described);
+        let description = loop {
+            if let Some(status) = gateway.try_wait()? {
+                anyhow::bail!(
+                    "the demo gateway did not start ({status}); is a port taken? Choose others with `--data-port` and `--admin-port`"
+                );
+            }
+            let text = fs::read_to_string(&described).ok().filter(|_| modified(&described) != old || old.is_none());
+            if let Some(description) = text.and_then(|text| serde_json::from_str(&text).ok()) {
+                break description;
+            }
+            if begun.elapsed() > PATIENCE {
+                let _ = gateway.kill();
+                anyhow::bail!("the demo gateway is not there after {} s", PATIENCE.as_secs());
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        };
+        let demo = Self { gateway, folder, description };
+        let main = demo.folder.join(MAIN_FILE);
+        let text = fs::read_to_string(&main)?;
+        let declared = format!(
+            "{text}\n[plugins_development]\nallow_unsigned_plugins = true   # for development alone\n\n[plugins.\"{}\"]\npath = {}\n",
+            project.name,
+            crate::plugin::notation::text(&std::path::absolute(project.component())?.display().to_string()),
+        );
+        fs::write(&main, declared)?;
+        fs::write(demo.mount(), MOUNT.replace("POLICY", project.name.as_str()))?;
+        Ok(demo)
+    }
+
+    fn mount(&self) -> PathBuf {
+        self.folder.join("mounts").join("plugin-dev.toml")
+    }
+
+    /// Has the gateway read its files again, and waits until they are in force.
+    fn reload(&self) -> anyhow::Result<Exit> {
+        let before = self.generation()?;
+        let hangup = Command::new("kill").args(["-HUP", &self.gateway.id().to_string()]).status();
+        anyhow::ensure!(
+            hangup.is_ok_and(|status| status.success()),
+            "the demo gateway is gone: start `plugin dev` again"
+        );
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(50));
+            let (generation, failed) = self.health()?;
+            if generation > before {
+                say(format!("reloaded: generation {generation} is in force"));
+                return Ok(Exit::Done);
+            }
+            if failed {
+                break;
+            }
+        }
+        say("the gateway did not take it, and what was in force stays:");
+        let mut check = Command::new(std::env::current_exe()?);
+        check.arg("check").arg("--config").arg(self.folder.join(MAIN_FILE)).status()?;
+        Ok(Exit::Failed)
+    }
+
+    fn generation(&self) -> anyhow::Result<u64> {
+        Ok(self.health()?.0)
+    }
+
+    /// The generation in force, and whether the last reload failed.
+    fn health(&self) -> anyhow::Result<(u64, bool)> {
+        let url = self.description.get("admin_url").and_then(serde_json::Value::as_str).unwrap_or_default();
+        let address: SocketAddr =
+            url.trim_start_matches("http://").parse().context("the demo says no admin address")?;
+        let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        write!(stream, "GET /healthz HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        let body = answer.split_once("\r\n\r\n").map(|(_, body)| body).unwrap_or_default();
+        let from = body.find('{').unwrap_or(0);
+        let to = body.rfind('}').map_or(from, |at| at + 1);
+        let health: serde_json::Value =
+            serde_json::from_str(body.get(from..to).unwrap_or_default()).context("the demo's health is not told")?;
+        let generation = health.get("generation").and_then(serde_json::Value::as_u64).unwrap_or(0);
+        let failed = health.to_string().contains("the last reload failed");
+        Ok((generation, failed))
+    }
+
+    /// How to ask.
+    fn invite(&self, output: &mut Output) -> anyhow::Result<()> {
+        let text = |value: Option<&serde_json::Value>| {
+            value.and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
+        };
+        let data = text(self.description.get("data_url"));
+        let token = text(self.description.pointer("/agents/junior-bot/token"));
+        if output.is_json() {
+            output.data(&serde_json::json!({
+                "data_url": data, "token": token, "mount": "plugin-dev", "config": self.folder.join(MAIN_FILE),
+            }))?;
+            return Ok(());
+        }
+        output.line(format!(
+            "\nask it, as `junior-bot`:\n\n  curl -s {data}/v1/query -H 'Authorization: Bearer {token}' \\\n    -H 'Content-Type: application/json' \\\n    -d '{{\"mount\":\"plugin-dev\",\"sql\":\"SELECT name, city FROM customers LIMIT 3\"}}'\n\nits mount is {}",
+            self.mount().display()
+        ))?;
+        say("watching for changes; Ctrl-C ends it");
+        Ok(())
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        let _ = self.gateway.kill();
+        let _ = self.gateway.wait();
+    }
+}
+
+fn modified(path: &Path) -> Option<SystemTime> {
+    fs::metadata(path).and_then(|data| data.modified()).ok()
+}
+
+/// When each file of the project, and the demo's mount, was last changed. What is built is left out.
+fn watched(project: &Project, demo: &Demo) -> BTreeMap<PathBuf, SystemTime> {
+    let mut seen = BTreeMap::new();
+    collect(&project.folder, &mut seen, 0);
+    if let Some(at) = modified(&demo.mount()) {
+        seen.insert(demo.mount(), at);
+    }
+    seen
+}
+
+fn collect(folder: &Path, into: &mut BTreeMap<PathBuf, SystemTime>, depth: usize) {
+    const LEFT_OUT: [&str; 4] = ["build", "target", "node_modules", "__pycache__"];
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        // Editors' own files come and go; `Cargo.lock` is written by the build.
+        if name.starts_with('.') || name.ends_with('~') || name == "Cargo.lock" {
+            continue;
+        }
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() => {
+                if depth < 8 && !LEFT_OUT.contains(&name.as_ref()) {
+                    collect(&entry.path(), into, depth + 1);
+                }
+            }
+            _ => {
+                if let Some(at) = modified(&entry.path()) {
+                    into.insert(entry.path(), at);
+                }
+            }
+        }
+    }
+}
