@@ -101,6 +101,7 @@ fn record(ledger: &Ledger, ask: &Ask) {
         plugin: Digest::of(b"plugin"),
         settings: None,
         cached: false,
+        replayable: true,
         request: &request,
         parameters: &[],
         verdict: &verdict,
