@@ -12,12 +12,15 @@ use super::*;
 pub(crate) const AGENT: &str = "support-bot";
 pub(crate) const MOUNT: &str = "support";
 
+/// Columns with their uses.
+pub(crate) type Columns = Vec<(&'static str, &'static [Use])>;
+
 /// One request, in short.
 pub(crate) struct Ask {
     pub(crate) time_ms: i64,
     pub(crate) customer: i64,
     /// Relation, how often it is referred to, and its columns with their uses.
-    pub(crate) touched: Vec<(&'static str, u32, Vec<(&'static str, &'static [Use])>)>,
+    pub(crate) touched: Vec<(&'static str, u32, Columns)>,
     /// Relation and column that equal a value.
     pub(crate) equal: Vec<(&'static str, &'static str, i64)>,
     /// `None`: the answer has no end.
