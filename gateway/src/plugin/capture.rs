@@ -109,7 +109,7 @@ pub fn capture(config: &Path, dir: &Path, decision: DecisionId) -> anyhow::Resul
             dir.display()
         )
     })?;
-    let record: Record = serde_json::from_str(entry.line())
+    let record: Record = serde_json::from_value(entry.record()?)
         .with_context(|| format!("the record of `{decision}` is not as this version writes it"))?;
     let known = Config::load(config).ok();
     of_record(record, decision, known.as_ref())

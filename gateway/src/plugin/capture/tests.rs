@@ -60,3 +60,45 @@ fn a_request_that_met_no_policy_is_no_case() {
     let why = of_record(record, id, None).unwrap_err().to_string();
     assert!(why.contains("before (not_in_scope)"), "{why}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_a_gateway_decided_runs_as_a_case() {
+    use mountgate_core::{ClaimValue, Door, Value};
+    use mountgate_mediate::Query;
+
+    use crate::{
+        serve::{Overrides, Server},
+        shop::Shop,
+    };
+
+    let shop = Shop::new();
+    let server = Server::start(&shop.config_path(), Overrides::default()).await.unwrap();
+    let gateway = server.gateway().clone();
+    let claims = [("customer_id".into(), ClaimValue::Integer(1))].into();
+    let token = gateway.identity().add_agent("support-bot", &claims).unwrap().expose().to_owned();
+    let entered = gateway.enter(Some(&token), Door::Http).unwrap();
+    let asked = "SELECT c.email FROM customers c JOIN orders o USING (customer_id) WHERE o.status = ?";
+    let query = Query {
+        mount: "support".into(),
+        sql: asked.into(),
+        params: vec![Value::Text("open".into())],
+        purpose: Some("a \"refund\"".into()),
+    };
+    let mut reply = gateway.query(&entered, query).await.unwrap();
+    while reply.answer.next().await.unwrap().is_some() {}
+    drop((reply, gateway, server));
+
+    let dir = shop.path().join("state/ledger");
+    let recorded = export(&dir, Selection::default()).unwrap().map(Result::unwrap);
+    let decision = recorded.filter(|entry| entry.kind() == "decision").last().unwrap().decision().unwrap();
+    let found = capture(&shop.config_path(), &dir, decision).unwrap();
+    assert!(found.notes.iter().all(|note| !note.contains("settings have changed")), "{:?}", found.notes);
+    let text = found.to_toml();
+    let cases = Case::parse("cases/x.toml", &text).unwrap_or_else(|why| panic!("{why}\n{text}"));
+    let host = Host::new(HostConfig { max_instances: 8, ready: 1, ..HostConfig::default() }).unwrap();
+    let outcome = tokio::task::spawn_blocking(move || run(&cases[0], &host.admit(bundled::CEILING).unwrap())).await;
+    let outcome = outcome.unwrap();
+    assert!(outcome.passed && outcome.unchecked.is_empty(), "{outcome:?}\n{text}");
+    let nowhere = capture(&shop.config_path(), &dir, DecisionId::new()).unwrap_err().to_string();
+    assert!(nowhere.contains("has no decision"), "{nowhere}");
+}
