@@ -8,8 +8,10 @@ mod init;
 mod ledger;
 mod output;
 mod plugin;
+mod reload;
 mod review;
 mod serve;
+mod shadow;
 mod sql;
 mod suggest;
 
@@ -53,7 +55,8 @@ Exit codes:
   0  done
   1  it could not be done; standard error says why
   2  the command line is wrong
-  3  the configuration is wrong, or does not fit its backends and policies; `backend check`: a wall does not stand
+  3  the configuration is wrong, or does not fit its backends and policies (`reload`: what was in force stays);
+     `backend check`: a wall does not stand
   4  `ledger verify`: the ledger is not what was written
   5  `explain`: the statement would be refused
 
@@ -87,6 +90,8 @@ pub enum Command {
     Demo(crate::demo::DemoArgs),
     /// Serve agents until told to stop.
     Serve(serve::ServeArgs),
+    /// Have a running gateway read its files again.
+    Reload(reload::ReloadArgs),
     /// Say everything that is wrong: files, backends, ceilings, policies.
     Check(check::CheckArgs),
     /// Lay a statement open: touch, verdict, rewritten SQL. Nothing is run.
@@ -103,7 +108,7 @@ pub enum Command {
     Session(identities::SessionArgs),
     /// Add, list and revoke operators: whoever may use the admin port.
     Operator(identities::OperatorArgs),
-    /// Write policies: new, build, test, bench, inspect, case, dev.
+    /// Write policies: new, build, test, bench, inspect, case, dev; and try them: shadow.
     Plugin(plugin::PluginArgs),
     /// Follow, verify and export the ledger.
     Ledger(ledger::LedgerArgs),
@@ -126,6 +131,7 @@ impl Cli {
             Command::Init(args) => init::run(&args, &self.config, &mut output),
             Command::Demo(args) => crate::demo::run(&args),
             Command::Serve(args) => serve::run(&args, &self.config, &mut output),
+            Command::Reload(args) => reload::run(&args, &self.config, &mut output),
             Command::Check(args) => check::run(&args, &self.config, &mut output),
             Command::Explain(args) => explain::run(&args, &self.config, &mut output),
             Command::Sql(args) => sql::run(args, &self.config, &mut output),

@@ -2,6 +2,7 @@
 //! and `explain` all come through here, so that what one accepts the others accept.
 
 mod policies;
+mod site;
 pub mod wall;
 
 use std::{
@@ -10,19 +11,27 @@ use std::{
 };
 
 use mountgate_backend::Backend;
-use mountgate_core::{BackendName, Ceiling, MountName, PolicyName, RelationName, RequestMount};
+use mountgate_core::{BackendName, Digest, MountName, PolicyName};
 use mountgate_driver::{PostgresConfig, SqliteConfig, Store, StoreConfig, StoreError};
-use mountgate_mediate::{Assigned, Generation, Mount, MountSpec};
-use mountgate_policy::{AdmissionError, HostConfig, Isolation, Plugin};
+use mountgate_mediate::{
+    Generation,
+    reload::{Changes, Step},
+};
+use mountgate_policy::{AdmissionError, HostConfig, Plugin};
+use serde::Serialize;
 use zeroize::Zeroizing;
 
-use self::policies::Policies;
+use self::{
+    policies::Policies,
+    site::{Built, Site},
+};
 use crate::{
     config::{
-        BackendConfig, Config, MainFile, MountConfig, PolicyChoice, PostgresTarget, Problem, Problems, StoreSection,
-        Wall,
+        BackendConfig, Config, MainFile, MountConfig, PluginConfig, PostgresTarget, Problem, Problems, Source,
+        StoreSection, Wall,
     },
     keys::Keys,
+    plugin::cases::Case,
 };
 
 /// What was put together.
@@ -31,14 +40,50 @@ pub struct Composed {
     pub generation: Generation,
     /// What an operator should know.
     pub warnings: Vec<String>,
+    /// What is not as in what was [adopted](Composer::adopt) last.
+    pub changes: Changes,
+    /// The digests of what it is made of.
+    pub digests: Digests,
+    kept: Kept,
 }
 
-/// Puts generations together, and keeps what the next one can use again: open backends, admitted plugins.
+/// The digests of what a generation is made of, for the ledger.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Digests {
+    /// Of the files' texts.
+    pub config: Option<Digest>,
+    /// Of each policy's component, by its name in configuration.
+    pub policies: BTreeMap<PolicyName, Digest>,
+}
+
+/// Why nothing was put together: the first step at which something was wrong, and everything that was.
+#[derive(Debug)]
+pub struct Failure {
+    /// The step.
+    pub step: Step,
+    /// The first problem of that step.
+    pub first: usize,
+    /// Everything.
+    pub problems: Problems,
+}
+
+/// Puts generations together, and keeps what the next one can use again: open backends, admitted plugins, prepared
+/// policies. What it keeps is what is in force: a composition that fails, or is not adopted, leaves it as it was.
 pub struct Composer {
     policies: Policies,
-    backends: BTreeMap<BackendName, Opened>,
+    kept: Kept,
 }
 
+/// What is in force, for the next composition.
+#[derive(Default)]
+struct Kept {
+    main: Option<Arc<Source>>,
+    backends: BTreeMap<BackendName, Opened>,
+    plugins: BTreeMap<PolicyName, Arc<Plugin>>,
+    mounts: BTreeMap<MountName, Built>,
+}
+
+#[derive(Clone)]
 struct Opened {
     config: BackendConfig,
     secret: Option<Zeroizing<String>>,
@@ -47,13 +92,34 @@ struct Opened {
     walls: BTreeMap<MountName, (String, Arc<Backend>)>,
 }
 
+/// Collects what is wrong, each at its step.
+#[derive(Default)]
+struct Faults(Vec<(Step, Problem)>);
+
+impl Faults {
+    fn add(&mut self, step: Step, problem: Problem) {
+        self.0.push((step, problem));
+    }
+
+    fn all(&mut self, step: Step, problems: impl IntoIterator<Item = Problem>) {
+        self.0.extend(problems.into_iter().map(|problem| (step, problem)));
+    }
+
+    /// `None` where nothing is wrong.
+    fn into_failure(self) -> Option<Failure> {
+        let step = self.0.iter().map(|(step, _)| *step).min()?;
+        let first = self.0.iter().position(|(other, _)| *other == step).unwrap_or_default();
+        Some(Failure { step, first, problems: Problems(self.0.into_iter().map(|(_, problem)| problem).collect()) })
+    }
+}
+
 impl Composer {
     /// With a policy host of its own.
     ///
     /// # Errors
     /// Where the machine does not give what the host asks for.
     pub fn new(host: HostConfig) -> Result<Self, AdmissionError> {
-        Ok(Self { policies: Policies::new(host)?, backends: BTreeMap::new() })
+        Ok(Self { policies: Policies::new(host)?, kept: Kept::default() })
     }
 
     /// Opens what is not open, and builds every mount.
@@ -61,54 +127,89 @@ impl Composer {
     /// # Errors
     /// Everything that does not fit, each at its place in the files.
     pub async fn compose(&mut self, config: &Config, keys: &Keys, number: u64) -> Result<Composed, Problems> {
-        let mut problems = Vec::new();
+        self.compose_telling(config, keys, number, &|_| {}).await.map_err(|failure| failure.problems)
+    }
+
+    /// The same, and tells each step as it comes to it.
+    ///
+    /// # Errors
+    /// The first step that failed, and everything that does not fit.
+    pub async fn compose_telling(
+        &mut self,
+        config: &Config,
+        keys: &Keys,
+        number: u64,
+        tell: &(dyn Fn(Step) + Sync),
+    ) -> Result<Composed, Failure> {
+        let mut faults = Faults::default();
         let mut warnings = config.warnings.clone();
         warnings.extend(config.ended(crate::state::now_ms()));
-        self.open_backends(config, &mut problems, &mut warnings).await;
-        let plugins = self.admit(config, &mut problems).await;
+        tell(Step::Fit);
+        let mut backends = self.open_backends(config, &mut faults, &mut warnings).await;
+        tell(Step::Verify);
+        let plugins = self.admit(config, &mut faults, tell).await;
+        tell(Step::Fit);
+        let mut made = BTreeMap::new();
         let mut mounts = Vec::new();
         let mut inspectors = wall::Inspectors::default();
         for declared in config.mounts.values() {
-            let Some(opened) = self.backends.get_mut(&declared.backend) else { continue };
-            let masks = keys.masks(&declared.name);
-            let behind = match ceiling(declared, &opened.backend).await {
-                Ok(ceiling) => {
-                    wall::behind(opened, declared, ceiling, keys, &mut inspectors, config, &mut warnings).await
-                }
-                Err(problems) => Err(problems),
-            };
-            // Policies are configured for the ceiling: without one there is nothing to say of their settings.
-            let policies = match &behind {
-                Ok((_, ceiling)) => assign(declared, ceiling, &plugins).await,
+            let Some(opened) = backends.get_mut(&declared.backend) else { continue };
+            let before = self.kept.mounts.get(&declared.name);
+            let mut site = Site { config, keys, declared, opened, before };
+            let placed = site.place(&mut inspectors, &mut warnings).await;
+            let policies = match &placed {
+                Ok(placed) => site.policies(placed, &plugins).await,
+                // Policies are configured for the ceiling: without one there is nothing to say of their settings.
                 Err(_) => Err(vec![]),
             };
-            match (behind, policies) {
-                (Ok((backend, ceiling)), Ok((policy, per_agent))) => mounts.push(Mount::new(MountSpec {
-                    name: declared.name.clone(),
-                    dialect: opened.backend.dialect(),
-                    extras: opened.config.extras.iter().cloned().collect(),
-                    ceiling,
-                    backend,
-                    policy,
-                    per_agent,
-                    mask_keys: Arc::new(masks),
-                    zone: declared.zone(),
-                    expires: declared.expires.as_ref().map(|expires| expires.day.clone()),
-                })),
-                (behind, policies) => {
-                    problems.extend(behind.err().into_iter().flatten());
-                    problems.extend(policies.err().into_iter().flatten());
+            match (placed, policies) {
+                (Ok(placed), Ok(policies)) => {
+                    let (mount, built) = site.build(placed, policies);
+                    mounts.push(mount);
+                    made.insert(declared.name.clone(), built);
+                }
+                (placed, policies) => {
+                    faults.all(Step::Fit, placed.err().into_iter().flatten());
+                    faults.all(Step::Fit, policies.err().into_iter().flatten());
                 }
             }
         }
-        if problems.is_empty() {
-            Ok(Composed { generation: Generation::new(number, mounts), warnings })
-        } else {
-            Err(Problems(problems))
+        if let Some(failure) = faults.into_failure() {
+            return Err(failure);
         }
+        for opened in backends.values_mut() {
+            opened.walls.retain(|mount, _| config.mounts.contains_key(mount));
+        }
+        let generation = Generation::new(number, mounts);
+        for (name, built) in &mut made {
+            built.mount = generation.mounts().get(name).map(Arc::downgrade).unwrap_or_default();
+        }
+        let kept = Kept { main: Some(Arc::clone(&config.main.source)), backends, plugins, mounts: made };
+        Ok(Composed {
+            generation,
+            warnings,
+            changes: self.kept.changes(&kept),
+            digests: Digests {
+                config: Some(config.digest()),
+                policies: kept.plugins.iter().map(|(name, plugin)| (name.clone(), plugin.digest())).collect(),
+            },
+            kept,
+        })
     }
 
-    async fn open_backends(&mut self, config: &Config, problems: &mut Vec<Problem>, warnings: &mut Vec<String>) {
+    /// What was composed is in force: the next composition goes on from there. Gives back its generation and warnings.
+    pub fn adopt(&mut self, composed: Composed) -> (Generation, Vec<String>) {
+        self.kept = composed.kept;
+        self.policies.adopted();
+        (composed.generation, composed.warnings)
+    }
+
+    async fn open_backends(
+        &self,
+        config: &Config,
+        faults: &mut Faults,
+        warnings: &mut Vec<String>,
+    ) -> BTreeMap<BackendName, Opened> {
         let mut open = BTreeMap::new();
         for (name, section) in &config.main.backends {
             let at = |key: Option<&str>, message: String| {
@@ -119,13 +220,13 @@ impl Composer {
             let secret = match secret_of(section) {
                 Ok(secret) => secret,
                 Err((key, why)) => {
-                    problems.push(at(Some(key), format!("backend `{name}`: {why}")));
+                    faults.add(Step::Fit, at(Some(key), format!("backend `{name}`: {why}")));
                     continue;
                 }
             };
-            let kept = self.backends.remove(name).filter(|kept| kept.config == *section && kept.secret == secret);
+            let kept = self.kept.backends.get(name).filter(|kept| kept.config == *section && kept.secret == secret);
             let opened = match kept {
-                Some(kept) => kept,
+                Some(kept) => kept.clone(),
                 None => match open_store(section, secret.as_deref()).await {
                     Ok(store) => Opened {
                         config: section.clone(),
@@ -134,8 +235,8 @@ impl Composer {
                         walls: BTreeMap::new(),
                     },
                     Err(error) => {
-                        let why = error.detail;
-                        problems.push(at(None, format!("backend `{name}` cannot be opened ({}): {why}", error.class)));
+                        let why = format!("backend `{name}` cannot be opened ({}): {}", error.class, error.detail);
+                        faults.add(Step::Fit, at(None, why));
                         continue;
                     }
                 },
@@ -149,31 +250,84 @@ impl Composer {
             }
             open.insert(name.clone(), opened);
         }
-        self.backends = open;
+        open
     }
 
     /// Admits every policy that a mount uses, and every plugin declared.
-    async fn admit(&mut self, config: &Config, problems: &mut Vec<Problem>) -> BTreeMap<PolicyName, Arc<Plugin>> {
+    async fn admit(
+        &mut self,
+        config: &Config,
+        faults: &mut Faults,
+        tell: &(dyn Fn(Step) + Sync),
+    ) -> BTreeMap<PolicyName, Arc<Plugin>> {
         let used: BTreeSet<&PolicyName> = config
             .mounts
             .values()
-            .flat_map(|mount| std::iter::once(&mount.policy).chain(mount.per_agent.values()))
+            .flat_map(MountConfig::choices)
             .map(|choice| &choice.name)
             .chain(config.main.plugins.keys())
             .collect();
         let mut plugins = BTreeMap::new();
         for name in used {
-            match self.policies.admit(name, config.main.plugins.get(name)).await {
+            match self.policies.admit(name, config.main.plugins.get(name), tell).await {
                 Ok(plugin) => {
-                    plugins.insert(name.clone(), plugin);
+                    tell(Step::SelfTest);
+                    match self.self_test(config.main.plugins.get(name), &plugin).await {
+                        Ok(()) => drop(plugins.insert(name.clone(), plugin)),
+                        Err(SelfTestFailed::Cases(Problems(problems))) => faults.all(Step::SelfTest, problems),
+                        Err(SelfTestFailed::Refused(refused)) => {
+                            let place = ["plugins".to_owned(), name.to_string(), "cases".to_owned()];
+                            let why = format!("policy `{name}`: {}", refused.why);
+                            faults.add(refused.step, config.main.source.point(&place, None, &why));
+                        }
+                    }
                 }
-                Err(why) => {
+                Err(refused) => {
                     let place = ["plugins".to_owned(), name.to_string(), "path".to_owned()];
-                    problems.push(config.main.source.point(&place, None, &format!("policy `{name}`: {why}")));
+                    let why = format!("policy `{name}`: {}", refused.why);
+                    faults.add(refused.step, config.main.source.point(&place, None, &why));
                 }
             }
         }
         plugins
+    }
+}
+
+/// Why a plugin did not stand its own cases.
+enum SelfTestFailed {
+    /// They can't be read.
+    Cases(Problems),
+    /// One of them fails.
+    Refused(policies::Refused),
+}
+
+impl Composer {
+    async fn self_test(&mut self, declared: Option<&PluginConfig>, plugin: &Arc<Plugin>) -> Result<(), SelfTestFailed> {
+        let Some(folder) = declared.and_then(|declared| declared.cases.as_ref()) else { return Ok(()) };
+        let cases = Case::load_dir(folder).map_err(SelfTestFailed::Cases)?;
+        self.policies.self_test(plugin, cases).await.map_err(SelfTestFailed::Refused)
+    }
+}
+
+impl Kept {
+    fn changes(&self, next: &Self) -> Changes {
+        let (before, after) = (&self.mounts, &next.mounts);
+        Changes {
+            added: after.keys().filter(|name| !before.contains_key(*name)).cloned().collect(),
+            removed: before.keys().filter(|name| !after.contains_key(*name)).cloned().collect(),
+            changed: after
+                .iter()
+                .filter(|(name, built)| !built.follows && before.contains_key(*name))
+                .map(|(name, _)| name.clone())
+                .collect(),
+            policies: next
+                .plugins
+                .iter()
+                .filter(|(name, plugin)| self.plugins.get(*name).is_none_or(|old| old.digest() != plugin.digest()))
+                .map(|(name, _)| name.clone())
+                .collect(),
+            main: self.main.as_ref().is_none_or(|main| Some(&main.text) != next.main.as_ref().map(|main| &main.text)),
+        }
     }
 }
 
@@ -231,95 +385,6 @@ fn store_config(section: &BackendConfig, secret: Option<&String>) -> Result<Stor
             StoreConfig::Postgres(config)
         }
     })
-}
-
-/// The ceiling of a mount, against what its backend has.
-async fn ceiling(declared: &MountConfig, backend: &Backend) -> Result<Ceiling, Vec<Problem>> {
-    let names: Vec<RelationName> = declared.tables.keys().cloned().collect();
-    let catalogue = backend.catalogue(&names).await.map_err(|error| {
-        let why = format!("backend `{}` does not tell what it has ({}): {}", backend.name(), error.class, error.detail);
-        vec![declared.source.point(&["backend".to_owned()], None, &why)]
-    })?;
-    let mut problems: Vec<Problem> = Vec::new();
-    // One relation under two names would have two ceilings, and its agents the more of both.
-    let mut seen: BTreeMap<(&str, &str), &RelationName> = BTreeMap::new();
-    for (name, info) in &catalogue.relations {
-        if let Some(other) = seen.insert((info.schema.as_str(), info.name.as_str()), name) {
-            let why = format!("`{name}` and `{other}` are one and the same relation: keep one of them");
-            problems.push(declared.source.point(&["tables".to_owned(), name.to_string()], None, &why));
-        }
-    }
-    let built = Ceiling::build(
-        &declared.tables,
-        &catalogue,
-        declared.agents.clone(),
-        declared.limits.clone(),
-        declared.per,
-        declared.hours.clone(),
-        declared.expires.as_ref().map(|expires| expires.end_ms),
-    );
-    match built {
-        Ok(ceiling) if problems.is_empty() => Ok(ceiling),
-        Ok(_) => Err(problems),
-        Err(errors) => {
-            problems.extend(errors.iter().map(|error| declared.point(error)));
-            Err(problems)
-        }
-    }
-}
-
-type PerAgent = BTreeMap<mountgate_core::AgentName, Assigned>;
-
-/// The policies of a mount, prepared with their settings.
-async fn assign(
-    declared: &MountConfig,
-    ceiling: &Ceiling,
-    plugins: &BTreeMap<PolicyName, Arc<Plugin>>,
-) -> Result<(Assigned, PerAgent), Vec<Problem>> {
-    let mut problems = Vec::new();
-    let mount = Arc::new(RequestMount::of(declared.name.clone(), ceiling));
-    let policy = configure(declared, &declared.policy, &mount, plugins, &mut problems).await;
-    let mut per_agent = BTreeMap::new();
-    for (agent, choice) in &declared.per_agent {
-        if let Some(assigned) = configure(declared, choice, &mount, plugins, &mut problems).await {
-            per_agent.insert(agent.clone(), assigned);
-        }
-    }
-    match policy {
-        Some(policy) if problems.is_empty() => Ok((policy, per_agent)),
-        _ => Err(problems),
-    }
-}
-
-async fn configure(
-    declared: &MountConfig,
-    choice: &PolicyChoice,
-    mount: &Arc<RequestMount>,
-    plugins: &BTreeMap<PolicyName, Arc<Plugin>>,
-    problems: &mut Vec<Problem>,
-) -> Option<Assigned> {
-    // One that was not admitted is told already.
-    let plugin = plugins.get(&choice.name)?;
-    match policies::configure(plugin, &choice.settings, mount).await {
-        Ok(policy) => Some(Assigned {
-            name: choice.name.clone(),
-            policy: match choice.isolation {
-                Isolation::Fresh => policy,
-                Isolation::Warm => policy.with_isolation(Isolation::Warm),
-            },
-        }),
-        Err(why) => {
-            let mut place = choice.place.clone();
-            // Where settings are given, they are what the policy speaks of.
-            if choice.settings.as_object().is_some_and(|settings| !settings.is_empty())
-                && let Some(last) = place.last_mut()
-            {
-                "settings".clone_into(last);
-            }
-            problems.push(declared.source.point(&place, None, &format!("policy `{}`: {why}", choice.name)));
-            None
-        }
-    }
 }
 
 /// The policy host's configuration: the defaults, with compiled components kept in the state folder.

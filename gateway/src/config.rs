@@ -10,7 +10,9 @@ mod main_file;
 pub(crate) mod mask;
 pub(crate) mod mount;
 pub(crate) mod reader;
+mod reload;
 mod secret;
+mod shadow;
 pub(crate) mod source;
 pub(crate) mod units;
 
@@ -20,7 +22,7 @@ use std::{
     sync::Arc,
 };
 
-use mountgate_core::{BackendName, MountName, PolicyName, ceiling::likely};
+use mountgate_core::{BackendName, Digest, MountName, PolicyName, ceiling::likely};
 use toml::{Spanned, de::DeTable};
 
 use self::{reader::Table, source::Notes};
@@ -29,7 +31,9 @@ pub use self::{
     backend::{BackendConfig, PostgresSection, PostgresTarget, SqliteSection, StoreSection, Wall},
     main_file::{Gate, LedgerSection, LogFormat, LogSection, MainFile, PluginConfig, ServerSection},
     mount::{Expiry, MountConfig, PolicyChoice},
+    reload::ReloadSection,
     secret::Secret,
+    shadow::ShadowChoice,
     source::{Problem, Problems, Source},
     units::duration,
 };
@@ -38,6 +42,8 @@ pub use self::{
 pub const MAIN_FILE: &str = "mountgate.toml";
 /// The folder of mounts, beside the main file.
 pub const MOUNTS_FOLDER: &str = "mounts";
+/// The folder of shadows, beside the main file.
+pub const SHADOWS_FOLDER: &str = "shadows";
 /// Policies that are part of the gateway.
 pub const BUNDLED: [&str; 2] = ["ceiling", "tiers"];
 
@@ -50,6 +56,8 @@ pub struct Config {
     pub main: MainFile,
     /// The mounts, by name.
     pub mounts: BTreeMap<MountName, MountConfig>,
+    /// The files of shadows that are not in their mounts' own.
+    pub shadows: Vec<Arc<Source>>,
     /// What an operator should know, and what does not keep the gateway from serving.
     pub warnings: Vec<String>,
 }
@@ -62,8 +70,40 @@ impl Config {
     pub fn load(path: &Path) -> Result<Self, Problems> {
         let folder = folder_of(path);
         let main = read_main(path)?;
-        let (mounts, problems) = mount_files(&folder);
-        Self::lower(folder, main, mounts, problems)
+        let (mounts, mut problems) = toml_files(&folder, MOUNTS_FOLDER);
+        let (shadows, unreadable) = toml_files(&folder, SHADOWS_FOLDER);
+        problems.extend(unreadable);
+        Self::lower(folder, main, mounts, problems)?.with_shadows(shadows)
+    }
+
+    /// Adds the shadows that have files of their own.
+    fn with_shadows(mut self, files: Vec<Source>) -> Result<Self, Problems> {
+        let mut problems = Vec::new();
+        for source in files {
+            let source = Arc::new(source);
+            parse(Arc::clone(&source), &mut problems, |notes, root| {
+                if let Some((policy, span)) = shadow::file(notes, root, &mut self.mounts) {
+                    must_be_there(notes, &policy, &span, &self.main);
+                }
+            });
+            self.shadows.push(source);
+        }
+        if problems.is_empty() { Ok(self) } else { Err(Problems(problems)) }
+    }
+
+    /// The digest of the files' names and texts.
+    pub fn digest(&self) -> Digest {
+        let mut all = String::new();
+        let files = std::iter::once(&self.main.source)
+            .chain(self.mounts.values().map(|mount| &mount.source))
+            .chain(&self.shadows);
+        for source in files {
+            // Lengths first, so that no text can stand for two.
+            all.push_str(&format!("{} {}\n", source.shown.len(), source.text.len()));
+            all.push_str(&source.shown);
+            all.push_str(&source.text);
+        }
+        Digest::of(all.as_bytes())
     }
 
     /// The configuration at `main` as it would be with `text` in the mount's file `mount`. Nothing is written.
@@ -71,7 +111,7 @@ impl Config {
     /// # Errors
     /// Everything that would be wrong in any of the files.
     pub fn with_mount(&self, main: &Path, mount: &Path, text: &str) -> Result<Self, Problems> {
-        let (mut mounts, problems) = mount_files(&self.folder);
+        let (mut mounts, problems) = toml_files(&self.folder, MOUNTS_FOLDER);
         for source in mounts.iter_mut().filter(|source| source.path == mount) {
             text.clone_into(&mut source.text);
         }
@@ -106,7 +146,7 @@ impl Config {
                 warnings.push(format!("backend `{backend}` is used by no mount"));
             }
         }
-        Ok(Self { folder, main, mounts: lowered, warnings })
+        Ok(Self { folder, main, mounts: lowered, shadows: vec![], warnings })
     }
 
     /// Mounts whose last day is over at that moment (milliseconds since 1970-01-01T00:00Z), as warnings.
@@ -173,16 +213,20 @@ fn refer(notes: &Notes, found: &mount::Lowered, main: Option<&MainFile>, others:
         notes.note(&found.backend_span, format!("there is no backend `{backend}`{help}"));
     }
     for (policy, span) in &found.policies {
-        if BUNDLED.contains(&policy.as_str()) || main.plugins.contains_key(policy) {
-            continue;
-        }
-        let all = BUNDLED.into_iter().chain(main.plugins.keys().map(PolicyName::as_str));
-        let help = match likely(policy.as_str(), all) {
-            Some(near) => format!("; did you mean `{near}`?"),
-            None => format!(": `ceiling` and `tiers` are bundled, and `{MAIN_FILE}` declares plugins"),
-        };
-        notes.note(span, format!("there is no policy `{policy}`{help}"));
+        must_be_there(notes, policy, span, main);
     }
+}
+
+fn must_be_there(notes: &Notes, policy: &PolicyName, span: &std::ops::Range<usize>, main: &MainFile) {
+    if BUNDLED.contains(&policy.as_str()) || main.plugins.contains_key(policy) {
+        return;
+    }
+    let all = BUNDLED.into_iter().chain(main.plugins.keys().map(PolicyName::as_str));
+    let help = match likely(policy.as_str(), all) {
+        Some(near) => format!("; did you mean `{near}`?"),
+        None => format!(": `ceiling` and `tiers` are bundled, and `{MAIN_FILE}` declares plugins"),
+    };
+    notes.note(span, format!("there is no policy `{policy}`{help}"));
 }
 
 /// Parses a file and hands its root to `read`; what is wrong goes to `problems`.
@@ -220,14 +264,14 @@ pub(crate) fn read(path: &Path, shown: String) -> Result<Source, Problem> {
     }
 }
 
-/// The mounts' files in the order of their names.
-fn mount_files(folder: &Path) -> (Vec<Source>, Vec<Problem>) {
+/// The files of that folder in the order of their names.
+fn toml_files(folder: &Path, within: &str) -> (Vec<Source>, Vec<Problem>) {
     let mut problems = Vec::new();
-    let entries = match std::fs::read_dir(folder.join(MOUNTS_FOLDER)) {
+    let entries = match std::fs::read_dir(folder.join(within)) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return (vec![], problems),
         Err(error) => {
-            problems.push(Problem::of_file(MOUNTS_FOLDER, format!("the folder cannot be read: {error}")));
+            problems.push(Problem::of_file(within, format!("the folder cannot be read: {error}")));
             return (vec![], problems);
         }
     };
@@ -241,14 +285,14 @@ fn mount_files(folder: &Path) -> (Vec<Source>, Vec<Problem>) {
                 }
             }
             Err(error) => {
-                problems.push(Problem::of_file(MOUNTS_FOLDER, format!("the folder cannot be read: {error}")));
+                problems.push(Problem::of_file(within, format!("the folder cannot be read: {error}")));
             }
         }
     }
     files.sort();
     let mut sources = Vec::new();
     for (name, path) in files {
-        match read(&path, format!("{MOUNTS_FOLDER}/{name}")) {
+        match read(&path, format!("{within}/{name}")) {
             Ok(source) => sources.push(source),
             Err(problem) => problems.push(problem),
         }

@@ -6,7 +6,6 @@
 
 mod direct;
 mod folder;
-mod http;
 mod screen;
 mod shop;
 mod store;

@@ -9,12 +9,14 @@ pub mod compose;
 pub mod config;
 pub mod demo;
 pub mod explain;
+mod http;
 pub mod init;
 pub mod keys;
 pub mod log;
 pub mod narrow;
 pub mod plugin;
 pub mod serve;
+pub mod shadow;
 pub mod state;
 
 #[cfg(test)]

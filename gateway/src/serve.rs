@@ -1,5 +1,8 @@
 //! Serving: a configuration put into force, its ports, its reloads and its end.
 
+mod files;
+mod reload;
+
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -9,7 +12,8 @@ use std::{
 
 use anyhow::Context as _;
 use mountgate_doors::{Hosts, HttpLimits, serve_admin, serve_data};
-use mountgate_mediate::{Gateway, Parts};
+use mountgate_mediate::{Gateway, Parts, reload::Trigger};
+use parking_lot::Mutex;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -17,14 +21,20 @@ use tokio::{
     task::JoinSet,
 };
 
+use self::{
+    files::{Seen, Watched},
+    reload::Reloader,
+};
 use crate::{
-    compose::{Composed, Composer, host_config},
-    config::{Config, MainFile, Problems, ServerSection},
-    state::{Act, State},
+    compose::{Composer, Digests, host_config},
+    config::{Config, ServerSection},
+    state::State,
 };
 
 /// How often acts of the command line are looked for.
 const ACTS_EVERY: Duration = Duration::from_secs(1);
+/// How often generations are looked for that the last request has left.
+const RETIRE_EVERY: Duration = Duration::from_millis(200);
 
 /// What stands over the configuration.
 #[derive(Clone, Copy, Debug, Default)]
@@ -39,8 +49,11 @@ pub struct Overrides {
 pub struct Server {
     path: PathBuf,
     config: Config,
+    /// The files as they were before they were read.
+    seen: Seen,
     state: State,
     composer: Composer,
+    digests: Digests,
     gateway: Gateway,
     data: TcpListener,
     admin: TcpListener,
@@ -53,11 +66,15 @@ impl Server {
     /// [`Problems`] where the configuration is wrong or does not fit; others where the state folder, the ledger or a
     /// port can't be had.
     pub async fn start(path: &Path, overrides: Overrides) -> anyhow::Result<Self> {
+        let mut seen = Seen::of(&Watched::beside(path));
         let config = Config::load(path)?;
+        seen.add(&Watched::of(path, &config));
         let state = State::open(&config.main)?;
         let (data, admin) = bind(&config.main.server, overrides).await?;
         let mut composer = Composer::new(host_config(&config.main, state.keys()))?;
-        let Composed { generation, warnings } = composer.compose(&config, state.keys(), 1).await?;
+        let composed = composer.compose(&config, state.keys(), 1).await?;
+        let digests = composed.digests.clone();
+        let (generation, warnings) = composer.adopt(composed);
         // Last, for it locks the ledger: whatever else is wrong leaves no trace.
         let (identity, ledger) = (state.identity()?, state.ledger()?);
         state.record_waiting(&ledger)?;
@@ -65,7 +82,7 @@ impl Server {
             tracing::warn!("{warning}");
         }
         let gateway = Gateway::new(Parts { identity, ledger, gate: config.main.gate.requests, generation, warnings });
-        Ok(Self { path: path.to_owned(), config, state, composer, gateway, data, admin })
+        Ok(Self { path: path.to_owned(), config, seen, state, composer, digests, gateway, data, admin })
     }
 
     /// The gateway.
@@ -108,16 +125,23 @@ impl Server {
             !mountgate_core::weaken::WEAKENED_BUILD,
             "this build can take its defences down (MOUNTGATE_WEAKEN=1): it is for tests and never serves"
         );
-        let Self { path, config, state, composer, gateway, data, admin } = self;
+        let Self { path, config, seen, state, composer, digests, gateway, data, admin } = self;
         let (stop, stopped) = watch::channel(false);
         let limits = limits(&config.main.server);
         let mut ports = JoinSet::new();
-        ports.spawn(serve_data(data, gateway.clone(), limits, hosts(&config.main.server), until(stopped.clone())));
-        ports.spawn(serve_admin(admin, gateway.clone(), limits, admin_hosts(&config.main.server), until(stopped)));
+        let (agents, operators) = (hosts(&config.main.server), admin_hosts(&config.main.server));
+        ports.spawn(serve_data(data, gateway.clone(), limits, agents, until(stopped.clone())));
+        ports.spawn(serve_admin(admin, gateway.clone(), limits, operators, until(stopped.clone())));
 
         let state = Arc::new(state);
-        let recording = tokio::spawn(record_acts(Arc::clone(&state), gateway.clone()));
-        let mut reloading = Reloading { path, main: config.main, state: Arc::clone(&state), composer, gateway };
+        let mut chores = JoinSet::new();
+        chores.spawn(record_acts(Arc::clone(&state), gateway.clone()));
+        chores.spawn(retire(gateway.clone()));
+        let watched = Arc::new(Mutex::new(Watched::of(&path, &config)));
+        chores.spawn(files::watch(gateway.clone(), Arc::clone(&watched), seen));
+        let reloader =
+            Reloader::new(path, config.main, Arc::clone(&state), composer, digests, gateway.clone(), watched);
+        let reloading = reloader.start(until(stopped))?;
         let mut shutdown = std::pin::pin!(shutdown);
         let ended = loop {
             tokio::select! {
@@ -125,15 +149,15 @@ impl Server {
                 ended = ports.join_next() => {
                     break Err(anyhow::anyhow!("a port has stopped by itself: {ended:?}"));
                 }
-                Some(()) = reloads.recv() => reloading.reload().await,
+                Some(()) = reloads.recv() => gateway.wish_reload(Trigger::Signal),
             }
         };
         // The ports stop taking connections at once and finish what is under way.
         let _ = stop.send(true);
         while ports.join_next().await.is_some() {}
-        recording.abort();
-        let waiting = reloading.state.record_waiting(reloading.gateway.ledger());
-        if let Err(error) = waiting {
+        chores.shutdown().await;
+        let _ = reloading.await;
+        if let Err(error) = state.record_waiting(gateway.ledger()) {
             tracing::error!(%error, "acts of the command line could not be recorded; they wait for the next start");
         }
         ended
@@ -184,6 +208,19 @@ fn admin_hosts(server: &ServerSection) -> Hosts {
     Hosts { hosts: server.admin_hosts.clone(), origins: server.admin_origins.clone() }
 }
 
+/// Drops generations that are over, off the way of requests.
+async fn retire(gateway: Gateway) {
+    let mut clock = tokio::time::interval(RETIRE_EVERY);
+    clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        clock.tick().await;
+        if gateway.retired() > 0 {
+            let gateway = gateway.clone();
+            let _ = tokio::task::spawn_blocking(move || gateway.retire()).await;
+        }
+    }
+}
+
 async fn record_acts(state: Arc<State>, gateway: Gateway) {
     let mut clock = tokio::time::interval(ACTS_EVERY);
     clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -196,72 +233,6 @@ async fn record_acts(state: Arc<State>, gateway: Gateway) {
             Ok(Err(error)) => tracing::error!(%error, "acts of the command line could not be recorded; they wait"),
             Err(_) => return,
         }
-    }
-}
-
-/// What a reload needs.
-struct Reloading {
-    path: PathBuf,
-    /// The main file in force.
-    main: MainFile,
-    state: Arc<State>,
-    composer: Composer,
-    gateway: Gateway,
-}
-
-impl Reloading {
-    /// Reads the files again. Where anything is wrong, all of it is logged and the last good generation stays.
-    async fn reload(&mut self) {
-        let number = self.gateway.generation().number() + 1;
-        let (act, details) = match self.next(number).await {
-            Ok(warnings) => {
-                tracing::info!(generation = number, warnings, "reloaded");
-                ("config.reload", serde_json::json!({ "generation": number }))
-            }
-            Err(Problems(problems)) => {
-                for problem in &problems {
-                    tracing::error!("{problem}");
-                }
-                let in_force = number - 1;
-                tracing::error!(generation = in_force, "the configuration is wrong: the last good one stays in force");
-                let failed =
-                    "the last reload failed, and the configuration before it stays in force: `mountgate check`";
-                let mut warnings = (*self.gateway.warnings()).clone();
-                warnings.retain(|warning| warning != failed);
-                warnings.push(failed.to_owned());
-                self.gateway.warn(warnings);
-                ("config.reload", serde_json::json!({ "failed": problems, "generation": in_force }))
-            }
-        };
-        let act = Act { who: "gateway".to_owned(), ..Act::of_command_line(act, details) };
-        let (state, gateway) = (Arc::clone(&self.state), self.gateway.clone());
-        let recorded = tokio::task::spawn_blocking(move || state.record_in(gateway.ledger(), &act)).await;
-        if !matches!(recorded, Ok(Ok(()))) {
-            tracing::error!("the reload could not be recorded");
-        }
-    }
-
-    async fn next(&mut self, number: u64) -> Result<usize, Problems> {
-        let config = Config::load(&self.path)?;
-        let Composed { generation, mut warnings } = self.composer.compose(&config, self.state.keys(), number).await?;
-        let MainFile { server, master, gate, ledger, log, .. } = &config.main;
-        let old = &self.main;
-        let restart = [
-            ("[server]", *server != old.server),
-            ("[keys]", *master != old.master),
-            ("[gate]", *gate != old.gate),
-            ("[ledger]", *ledger != old.ledger),
-            ("[log]", *log != old.log),
-        ];
-        warnings.extend(restart.iter().filter(|(_, changed)| *changed).map(|(section, _)| {
-            format!("`{section}` has changed: that takes effect when the gateway is started again")
-        }));
-        for warning in &warnings {
-            tracing::warn!("{warning}");
-        }
-        let count = warnings.len();
-        self.gateway.swap(generation, warnings);
-        Ok(count)
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod floor;
 pub mod gateway;
 pub mod load;
+pub mod reloads;
 pub mod soundness;
 pub mod tpch;
 pub mod walls;

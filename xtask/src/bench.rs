@@ -14,7 +14,7 @@ pub(crate) struct Bench {
     /// Only the table of the gateway beside its floor.
     #[arg(long)]
     table: bool,
-    /// Only this bench of `tests/benches`: `gateway`, `policy` or `sql`.
+    /// Only this bench of `tests/benches`: `gateway`, `policy`, `reload` or `sql`.
     #[arg(long, value_name = "NAME", conflicts_with = "table")]
     only: Option<String>,
     /// A quicker, rougher run.
@@ -28,7 +28,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
     let names = match (&bench.only, bench.table) {
         (Some(name), _) => vec![name.as_str()],
         (None, true) => vec!["gateway"],
-        (None, false) => vec!["policy", "sql", "gateway"],
+        (None, false) => vec!["policy", "sql", "reload", "gateway"],
     };
     for name in names {
         let mut cargo = tools::cargo()?;

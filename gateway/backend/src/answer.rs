@@ -1,6 +1,10 @@
 //! An answer on its way out.
 
-use std::time::{Duration, Instant};
+use std::{
+    any::Any,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use mountgate_core::{ColumnType, Refusal, Value};
 use mountgate_driver::{Batch, Call, RowColumn, Rows, Store, StoreError};
@@ -29,6 +33,8 @@ pub struct Answer {
     /// `None` after the end.
     rows: Option<Rows>,
     account: Account,
+    /// Dropped last.
+    held: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 /// What is owed to limits and ledger for an answer; paid once, at the latest when it is dropped.
@@ -70,7 +76,12 @@ impl Answer {
             Store::Sqlite(_) => types.into_iter().take(columns.len()).enumerate().filter_map(is_boolean).collect(),
             Store::Postgres(_) => Vec::new(),
         };
-        Ok(Self { columns, booleans, rows: Some(rows), account })
+        Ok(Self { columns, booleans, rows: Some(rows), account, held: None })
+    }
+
+    /// Keeps that until the answer has ended and is dropped: the generation that it was decided in.
+    pub fn hold(&mut self, what: Arc<dyn Any + Send + Sync>) {
+        self.held = Some(what);
     }
 
     /// The columns as the store tells them.

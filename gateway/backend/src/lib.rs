@@ -24,7 +24,7 @@ use self::wall::{
 };
 
 pub use answer::{Answer, Summary};
-pub use mountgate_driver::{Batch, RowColumn};
+pub use mountgate_driver::{Batch, FileView, RowColumn};
 
 /// A store with its name; and where the store has a wall, for one mount.
 #[derive(Debug)]
@@ -72,6 +72,22 @@ impl Backend {
         store.try_wall(Arc::clone(wall.views())).await?;
         let ceiling = wall.before(ceiling);
         Ok((named(Some(wall)), ceiling))
+    }
+
+    /// Whether it is a SQLite file.
+    pub fn is_sqlite(&self) -> bool {
+        matches!(self.store, Store::Sqlite(_))
+    }
+
+    /// The views of a SQLite file that stands behind walls, which repeat their texts; none elsewhere.
+    ///
+    /// # Errors
+    /// Where the file can't be read.
+    pub async fn file_views(&self) -> Result<BTreeMap<String, FileView>, StoreError> {
+        match self.sqlite() {
+            Some((store, _)) => store.views().await,
+            None => Ok(BTreeMap::new()),
+        }
     }
 
     /// The SQLite file that is opened to stand behind walls, and its schema there.

@@ -17,7 +17,7 @@ use hyper::{
     header::{CONTENT_TYPE, HeaderValue},
 };
 use mountgate_core::{Code, Refusal};
-use mountgate_mediate::Gateway;
+use mountgate_mediate::{Gateway, reload::Trigger};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tracing::Instrument;
@@ -63,10 +63,13 @@ pub(crate) async fn serve_operations<O: Operations>(
 pub(crate) trait Operations: Clone + Send + Sync + 'static {
     /// The operator whose token it is.
     fn operator(&self, token: &str) -> Option<String>;
-    fn health(&self) -> Value;
+    /// `full` for an operator.
+    fn health(&self, full: bool) -> Value;
     fn ready(&self) -> bool;
     fn metrics(&self) -> String;
     fn generation(&self) -> Value;
+    /// Has the files read again, and says how that ended: its word (`swapped`, `unchanged`, `failed`) under `result`.
+    fn reload(&self, operator: String) -> impl Future<Output = Result<Value, String>> + Send;
     /// A signed checkpoint of the ledger; the error is for the operator.
     fn checkpoint(&self) -> Result<Value, String>;
 }
@@ -76,8 +79,9 @@ impl Operations for Gateway {
         Gateway::operator(self, token)
     }
 
-    fn health(&self) -> Value {
-        serde_json::to_value(Gateway::health(self)).unwrap_or_default()
+    fn health(&self, full: bool) -> Value {
+        let health = if full { Gateway::full_health(self) } else { Gateway::health(self) };
+        serde_json::to_value(health).unwrap_or_default()
     }
 
     fn ready(&self) -> bool {
@@ -94,6 +98,11 @@ impl Operations for Gateway {
         json!({ "generation": generation.number(), "mounts": mounts })
     }
 
+    async fn reload(&self, operator: String) -> Result<Value, String> {
+        let ended = Gateway::reload(self, Trigger::Operator(operator)).await.map_err(|error| error.to_string())?;
+        serde_json::to_value(&*ended).map_err(|error| error.to_string())
+    }
+
     fn checkpoint(&self) -> Result<Value, String> {
         let checkpoint = self.ledger().checkpoint().map_err(|error| error.to_string())?;
         serde_json::to_value(checkpoint).map_err(|error| error.to_string())
@@ -106,6 +115,7 @@ enum Handler {
     Ready,
     Metrics,
     Generation,
+    Reload,
     Checkpoint,
 }
 
@@ -116,11 +126,12 @@ struct Route {
     open: bool,
 }
 
-static ROUTES: [Route; 5] = [
+static ROUTES: [Route; 6] = [
     Route { method: Method::GET, path: "/healthz", handler: Handler::Health, open: true },
     Route { method: Method::GET, path: "/readyz", handler: Handler::Ready, open: true },
     Route { method: Method::GET, path: "/metrics", handler: Handler::Metrics, open: false },
     Route { method: Method::GET, path: "/v1/admin/generation", handler: Handler::Generation, open: false },
+    Route { method: Method::POST, path: "/v1/admin/reload", handler: Handler::Reload, open: false },
     Route { method: Method::POST, path: "/v1/admin/ledger/checkpoint", handler: Handler::Checkpoint, open: false },
 ];
 
@@ -169,12 +180,13 @@ impl<O: Operations> Port<O> {
             Refusal::new(Code::MethodNotAllowed, format!("`{path}` is not for {}", shown(method.as_str())))
                 .hint(format!("use one of: {}", methods(path)))
         })?;
-        if !route.open {
-            self.admit(request)?;
-        }
+        let operator = if route.open { None } else { Some(self.admit(request)?) };
         match route.handler {
             Handler::Health => {
-                let health = self.operations.health();
+                // A probe has no token. With an operator's, the reason of a failed reload is told in full; a token that is
+                // none is no reason to fail a probe.
+                let full = self.admit(request).is_ok();
+                let health = self.operations.health(full);
                 let failing = health.get("status").and_then(Value::as_str) == Some("failing");
                 Ok(with_status(described(&health, None, Format::Json), !failing))
             }
@@ -188,6 +200,20 @@ impl<O: Operations> Port<O> {
                 Ok(response)
             }
             Handler::Generation => Ok(described(&self.operations.generation(), None, Format::Json)),
+            Handler::Reload => {
+                let operator = operator.unwrap_or_default();
+                let ended = self.operations.reload(operator).await.map_err(|why| {
+                    Refusal::new(Code::Overloaded, format!("there is no reload: {why}"))
+                        .hint("try again in a moment; /healthz tells how far the one under way is")
+                        .retry_after(1)
+                })?;
+                let failed = ended.get("result").and_then(Value::as_str) == Some("failed");
+                let mut response = described(&ended, None, Format::Json);
+                if failed {
+                    *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+                }
+                Ok(response)
+            }
             Handler::Checkpoint => {
                 let operations = self.operations.clone();
                 // It waits for the disk.
@@ -200,14 +226,15 @@ impl<O: Operations> Port<O> {
         }
     }
 
-    fn admit(&self, request: &Request<Incoming>) -> Result<(), Refusal> {
+    /// The operator whose token it is.
+    fn admit(&self, request: &Request<Incoming>) -> Result<String, Refusal> {
         let operator =
             token(request.headers())?.and_then(|token| self.operations.operator(token)).ok_or_else(|| {
                 Refusal::new(Code::Unauthenticated, "the token is missing, or is no operator's")
                     .hint("send `Authorization: Bearer <token>` with an operator's token; agents have none here")
             })?;
         tracing::info!(operator, "admitted");
-        Ok(())
+        Ok(operator)
     }
 }
 

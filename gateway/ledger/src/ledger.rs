@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::{
     AdminRecord, Checkpoint, Completion, DecisionRecord, Durability, LedgerConfig, LedgerError, PublicKey, Recorded,
-    RefusalRecord,
+    RefusalRecord, ShadowRecord,
     commit::{Shared, Ticket, now_ms},
     digests::Digests,
     record::{self, Spelling},
@@ -132,6 +132,16 @@ impl Ledger {
     /// Where it could not be written: the act must not take place.
     pub fn admin(&self, record: &AdminRecord<'_>) -> Result<(), LedgerError> {
         self.shared.write(&record::admin(record)?)
+    }
+
+    /// Records what a shadow would have decided. Nobody waits for it: it is written with the next decision, or within
+    /// 50 ms, and one that is lost is told like a completion.
+    ///
+    /// # Errors
+    /// Where it can't be encoded.
+    pub fn shadow(&self, shadow: &ShadowRecord<'_>) -> Result<(), LedgerError> {
+        self.shared.queue(&record::shadow(shadow)?);
+        Ok(())
     }
 
     /// A signed statement of the last record's number and hash. Kept elsewhere, it shows a cut tail or a rewrite.

@@ -42,7 +42,9 @@ pub use config::{Durability, LedgerConfig};
 pub use error::LedgerError;
 pub use ledger::{Health, Ledger};
 pub use read::{Entry, Export, Follow, Selection, export, tail};
-pub use record::{AdminRecord, AppliedMask, CapsRecord, DecisionId, DecisionRecord, RefusalRecord, applied_masks};
+pub use record::{
+    AdminRecord, AppliedMask, CapsRecord, DecisionId, DecisionRecord, RefusalRecord, ShadowRecord, applied_masks,
+};
 pub use verify::{Break, CheckpointState, Interrupted, Report, verify};
 
 #[cfg(test)]

@@ -85,7 +85,7 @@ impl Entry {
         self.seq
     }
 
-    /// `decision`, `completion`, `refusal`, `admin` or `anchor`.
+    /// `decision`, `completion`, `refusal`, `shadow`, `admin` or `anchor`.
     pub fn kind(&self) -> &str {
         &self.head.kind
     }

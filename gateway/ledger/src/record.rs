@@ -181,6 +181,41 @@ fn is_true(truth: &bool) -> bool {
     *truth
 }
 
+/// What a shadow would have decided, beside the decision (or the refusal) of the same id. It was not applied.
+#[derive(Clone, Debug)]
+pub struct ShadowRecord<'a> {
+    /// The decision.
+    pub id: DecisionId,
+    /// When it was decided, in milliseconds since 1970-01-01T00:00Z.
+    pub time_ms: i64,
+    /// The generation of the decision.
+    pub generation: u64,
+    /// Who asked.
+    pub agent: &'a AgentName,
+    /// By which session.
+    pub session: Option<&'a SessionId>,
+    /// The mount.
+    pub mount: &'a MountName,
+    /// The shadow's name in configuration.
+    pub policy: &'a str,
+    /// The shadow's plugin.
+    pub plugin: Digest,
+    /// The digest of its settings.
+    pub settings: Digest,
+    /// The plugin in force.
+    pub in_force: Digest,
+    /// How the two compare: `same`, `granted`, `wider`, ….
+    pub outcome: &'a str,
+    /// What is different, the dangerous first; names of relations, columns, masks and limits, no values.
+    pub changes: &'a [String],
+    /// What the shadow answered, where that is something else.
+    pub verdict: Option<&'a Verdict>,
+    /// How the shadow failed.
+    pub fault: Option<&'a str>,
+    /// Requests since the last record of any shadow that there was no time for.
+    pub missed: u64,
+}
+
 #[derive(Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 enum Body<'a> {
@@ -226,6 +261,27 @@ enum Body<'a> {
         request: Option<RequestBody<'a>>,
         #[serde(skip_serializing_if = "Option::is_none")]
         verdict: Option<&'a Verdict>,
+    },
+    Shadow {
+        id: DecisionId,
+        time_ms: i64,
+        generation: u64,
+        agent: &'a AgentName,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        session: Option<&'a SessionId>,
+        mount: &'a MountName,
+        policy: &'a str,
+        plugin: Digest,
+        settings: Digest,
+        in_force: Digest,
+        outcome: &'a str,
+        #[serde(skip_serializing_if = "<[String]>::is_empty")]
+        changes: &'a [String],
+        #[serde(skip_serializing_if = "Option::is_none")]
+        verdict: Option<&'a Verdict>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        fault: Option<&'a str>,
+        missed: u64,
     },
     Admin {
         time_ms: i64,
@@ -441,6 +497,43 @@ impl Spelling {
 
 pub(crate) fn admin(record: &AdminRecord<'_>) -> Result<Vec<u8>, serde_json::Error> {
     encode(&Body::Admin { time_ms: record.time_ms, act: record.act, who: record.who, details: &record.details })
+}
+
+pub(crate) fn shadow(record: &ShadowRecord<'_>) -> Result<Vec<u8>, serde_json::Error> {
+    let ShadowRecord {
+        id,
+        time_ms,
+        generation,
+        agent,
+        session,
+        mount,
+        policy,
+        plugin,
+        settings,
+        in_force,
+        outcome,
+        changes,
+        verdict,
+        fault,
+        missed,
+    } = *record;
+    encode(&Body::Shadow {
+        id,
+        time_ms,
+        generation,
+        agent,
+        session,
+        mount,
+        policy,
+        plugin,
+        settings,
+        in_force,
+        outcome,
+        changes,
+        verdict,
+        fault,
+        missed,
+    })
 }
 
 pub(crate) fn encode(body: &impl Serialize) -> Result<Vec<u8>, serde_json::Error> {

@@ -51,6 +51,11 @@ impl Bucket {
         u64::try_from(room / Self::unit(self.rate)).unwrap_or(u64::MAX)
     }
 
+    /// Units that count as used now, a part of one as a whole one.
+    pub(crate) fn used(&self, now: Instant) -> u64 {
+        u64::try_from(self.level_at(now).div_ceil(Self::unit(self.rate))).unwrap_or(u64::MAX)
+    }
+
     /// How long until one unit may be taken.
     pub(crate) fn wait(&self, now: Instant) -> Duration {
         let full = self.level_at(now).saturating_add(Self::unit(self.rate));

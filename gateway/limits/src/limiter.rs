@@ -203,6 +203,22 @@ impl Budget {
         Ok(())
     }
 
+    fn carry(&mut self, wanted: &[(What, Rate)], now: Instant) {
+        for (what, rate) in wanted {
+            if self.find(*what, *rate).is_some() || self.buckets.len() >= MAX_RATES {
+                continue;
+            }
+            // Of every rate that was counted lately, not of the last ones alone: what the last one had no room for was used
+            // all the same.
+            let known =
+                self.buckets.iter().filter(|(kind, known)| kind == what && known.rate().window_ms <= rate.window_ms);
+            let used = known.map(|(_, known)| known.used(now)).max().unwrap_or(0);
+            let mut bucket = Bucket::new(*rate, now);
+            bucket.take(used.min(rate.amount), now);
+            self.buckets.push((*what, bucket));
+        }
+    }
+
     /// The rate that has least left, and how much.
     fn least(&mut self, what: What, rates: &[Rate], now: Instant) -> Option<(u64, Rate, Duration)> {
         let mut least: Option<(u64, Rate, Duration)> = None;
@@ -332,6 +348,23 @@ impl Limiter {
             caps: Caps { max_rows, max_bytes, timeout: limits.timeout_ms.map_or(Duration::MAX, Duration::from_millis) },
         };
         Ok(Permitted { item, permit })
+    }
+
+    /// A mount's limits have changed: what was used under the old rates counts under the new ones too, so that a change
+    /// refills no budget. What a rate has counted was used within its window, so it counts for rates over windows at
+    /// least as long; of a shorter window nothing is known, and it begins unused.
+    pub fn carry(&self, mount: &MountName, old: &Limits, new: &Limits, now: Instant) {
+        let wanted: Vec<(What, Rate)> = kinds(new)
+            .into_iter()
+            .zip(kinds(old))
+            .flat_map(|((what, new), (_, old))| {
+                new.iter().filter(|rate| !old.contains(rate)).map(move |rate| (what, *rate))
+            })
+            .collect();
+        if wanted.is_empty() {
+            return;
+        }
+        self.budgets.each(|key| &key.mount == mount, |budget| budget.carry(&wanted, now));
     }
 
     /// What is left of each kind of limit; `None` where the limits set none.

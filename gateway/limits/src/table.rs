@@ -75,6 +75,19 @@ impl<K: Hash + Eq + Clone, S: Idle> Table<K, S> {
         Ok(state)
     }
 
+    /// Does something to the state of each key of which `wanted` holds, a shard at a time.
+    pub(crate) fn each(&self, wanted: impl Fn(&K) -> bool, mut act: impl FnMut(&mut S)) {
+        for shard in &self.shards {
+            let states: Vec<Arc<Mutex<S>>> = {
+                let shard = shard.lock();
+                shard.states.iter().filter(|(key, _)| wanted(key)).map(|(_, state)| Arc::clone(state)).collect()
+            };
+            for state in states {
+                act(&mut state.lock());
+            }
+        }
+    }
+
     pub(crate) fn sweep(&self, now: Instant) {
         for shard in &self.shards {
             shard.lock().sweep(now);

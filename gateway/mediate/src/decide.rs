@@ -110,7 +110,7 @@ impl Mount {
         Asked { request, plugin, settings, elapsed, outcome, reused: false }
     }
 
-    fn request(&self, question: &Question<'_>, inputs: Inputs) -> DecisionRequest {
+    pub(crate) fn request(&self, question: &Question<'_>, inputs: Inputs) -> DecisionRequest {
         DecisionRequest {
             agent: question.caller.agent.clone(),
             session: question.caller.session().cloned(),

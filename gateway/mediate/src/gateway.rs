@@ -16,6 +16,7 @@ use mountgate_ledger::{
     applied_masks,
 };
 use mountgate_limits::{BudgetKey, GateKey, Gated, Limiter, Permitted};
+use parking_lot::Mutex;
 
 use crate::{
     Explanation, Generation, Mint, Minted, Mount, Query, Read, Refused, Reply, ReplyCaps, ReplyColumn,
@@ -23,6 +24,8 @@ use crate::{
     describe::explained,
     known::{Known, Planned, Unplanned},
     metrics::Metrics,
+    reload::Reloads,
+    shadow::{Beside, Shadows},
 };
 
 /// The longest statement, in bytes, that the record of a refusal keeps.
@@ -55,6 +58,10 @@ struct Inner {
     ledger: Ledger,
     gate: Rate,
     generation: ArcSwap<Generation>,
+    /// Generations before it. Held here too, so that the last request on one need not pay for its end.
+    retired: Mutex<Vec<Arc<Generation>>>,
+    reloads: Reloads,
+    shadows: Shadows,
     warnings: ArcSwap<Vec<String>>,
     metrics: Metrics,
     started: Instant,
@@ -85,16 +92,25 @@ impl Gateway {
     pub fn new(parts: Parts) -> Self {
         let metrics = Metrics::new();
         metrics.generation(parts.generation.number());
-        Self(Arc::new(Inner {
+        metrics.reload_succeeded(now_ms());
+        let has_shadows = parts.generation.has_shadows();
+        let gateway = Self(Arc::new(Inner {
             identity: parts.identity,
             limiter: Limiter::new(),
             ledger: parts.ledger,
             gate: parts.gate,
             generation: ArcSwap::from_pointee(parts.generation),
+            retired: Mutex::default(),
+            reloads: Reloads::new(),
+            shadows: Shadows::new(),
             warnings: ArcSwap::from_pointee(parts.warnings),
             metrics,
             started: Instant::now(),
-        }))
+        }));
+        if has_shadows {
+            gateway.start_shadows();
+        }
+        gateway
     }
 
     /// The generation in force.
@@ -102,14 +118,45 @@ impl Gateway {
         self.0.generation.load_full()
     }
 
-    /// Puts another generation in force, whole. Requests under way finish on theirs.
+    /// Puts another generation in force, whole. Requests under way finish on theirs. What has been used of a mount's
+    /// budgets stays used, also where its rates are others now.
     pub fn swap(&self, generation: Generation, warnings: Vec<String>) {
+        let before = self.generation();
+        for (name, mount) in generation.mounts() {
+            if let Some(old) = before.mounts().get(name).filter(|old| old.limits != mount.limits) {
+                self.0.limiter.carry(name, &old.limits, &mount.limits, Instant::now());
+            }
+        }
+        drop(before);
+        if generation.has_shadows() {
+            self.start_shadows();
+        }
         self.0.metrics.generation(generation.number());
         self.0.warnings.store(Arc::new(warnings));
-        self.0.generation.store(Arc::new(generation));
+        let old = self.0.generation.swap(Arc::new(generation));
+        self.0.reloads.swapped();
+        self.0.retired.lock().push(old);
+        self.retire();
     }
 
-    /// Replaces what an operator should know: a reload that failed shows on `/healthz`.
+    /// Drops the generations before the one in force that no request holds any more, on this thread; says how many are
+    /// left. To be called now and then, off the way of requests: what ends with a generation may be much.
+    pub fn retire(&self) -> usize {
+        let (ended, left) = {
+            let mut retired = self.0.retired.lock();
+            // INVARIANT: nobody can get hold of a generation that is no longer in force but by cloning one that he
+            // holds, so a count of one is for good.
+            let (ended, left): (Vec<_>, Vec<_>) =
+                retired.drain(..).partition(|generation| Arc::strong_count(generation) == 1);
+            *retired = left;
+            (ended, retired.len())
+        };
+        drop(ended);
+        self.0.metrics.retired(left);
+        left
+    }
+
+    /// Replaces what an operator should know.
     pub fn warn(&self, warnings: Vec<String>) {
         self.0.warnings.store(Arc::new(warnings));
     }
@@ -131,6 +178,25 @@ impl Gateway {
     /// What an operator should know.
     pub fn warnings(&self) -> Arc<Vec<String>> {
         self.0.warnings.load_full()
+    }
+
+    /// Generations before the one in force that requests are still on, or were a moment ago.
+    pub fn retired(&self) -> usize {
+        self.0.retired.lock().len()
+    }
+
+    pub(crate) fn reloads(&self) -> &Reloads {
+        &self.0.reloads
+    }
+
+    pub(crate) fn shadows(&self) -> &Shadows {
+        &self.0.shadows
+    }
+
+    /// A handle that does not keep the gateway.
+    pub(crate) fn downgrade(&self) -> impl Fn() -> Option<Self> + Send + 'static {
+        let weak = Arc::downgrade(&self.0);
+        move || weak.upgrade().map(Self)
     }
 
     pub(crate) fn metrics_registry(&self) -> &Metrics {
@@ -268,13 +334,21 @@ impl Gateway {
         let generation = self.generation();
         let mut trail = Trail::begin(name, &source);
         let result = self.run(entered, &generation, name, &source, purpose, &mut trail).await;
-        match result {
-            Ok(reply) => {
+        let beside = trail.beside.take();
+        let answered = match result {
+            Ok(mut reply) => {
                 self.0.metrics.answered(entered.door, entered.since.elapsed());
+                // Its rows may still come when another generation is in force.
+                reply.answer.hold(generation);
                 Ok(reply)
             }
             Err(refusal) => Err(self.refuse(entered, &generation, &trail, refusal)),
+        };
+        // After the decision is on record, and never waited for.
+        if let Some(beside) = beside {
+            self.shadow(beside);
         }
+        answered
     }
 
     async fn run(
@@ -287,7 +361,8 @@ impl Gateway {
         trail: &mut Trail,
     ) -> Result<Reply, Refusal> {
         let mount = generation.mount(&entered.caller, name)?;
-        let Ready { known, params, planned, decided, .. } = self.decide(entered, mount, source, purpose, trail)?;
+        let Ready { known, params, planned, decided, .. } =
+            self.decide(entered, generation, mount, source, purpose, trail)?;
         // enforce ─▶ limits ─▶ ledger ─▶ backend: each takes what the one before it made.
         let authorized = planned.plan.authorize(&params, &entered.caller.claims, mount.spec.mask_keys.as_ref())?;
         let permitted = self.permit(mount, entered, &decided, authorized)?;
@@ -320,7 +395,7 @@ impl Gateway {
         let result = async {
             let mount = generation.mount(&entered.caller, &query.mount)?;
             let Ready { known, params, planned, decided, .. } =
-                self.decide(entered, mount, &source, query.purpose.as_deref(), &mut trail)?;
+                self.decide(entered, &generation, mount, &source, query.purpose.as_deref(), &mut trail)?;
             let permitted = self.permit(mount, entered, &decided, ())?;
             let caps = ReplyCaps::from(permitted.caps());
             let recorded =
@@ -347,14 +422,20 @@ impl Gateway {
             })
         }
         .await;
-        result.map_err(|refusal| self.refuse(entered, &generation, &trail, refusal))
+        let beside = trail.beside.take();
+        let explained = result.map_err(|refusal| self.refuse(entered, &generation, &trail, refusal));
+        if let Some(beside) = beside {
+            self.shadow(beside);
+        }
+        explained
     }
 
     /// parse ─▶ resolve ─▶ decide ─▶ enforce, all within the caller's thread: nothing here waits.
     fn decide<'a>(
         &self,
         entered: &Entered,
-        mount: &Mount,
+        generation: &Generation,
+        mount: &Arc<Mount>,
         source: &Source<'a>,
         purpose: Option<&str>,
         trail: &mut Trail,
@@ -371,7 +452,7 @@ impl Gateway {
                 (Known::find(mount, statement.text())?, Cow::Owned(params))
             }
         };
-        let asked = mount.decide(&Question {
+        let question = Question {
             seen: Some(known.seen),
             caller: &entered.caller,
             door: entered.door,
@@ -381,7 +462,9 @@ impl Gateway {
             touch: &known.touch,
             ceiling: &known.ceiling,
             usage: &|| self.usage(mount, &entered.caller),
-        });
+        };
+        let asked = mount.decide(&question);
+        trail.beside = Beside::of(mount, generation.number(), trail.id, &question, &asked);
         self.0.metrics.decided(asked.elapsed, asked.reused);
         trail.request = Some(asked.request);
         trail.plugin = Some(asked.plugin);
@@ -509,6 +592,8 @@ struct Trail {
     settings: Option<Digest>,
     verdict: Option<Verdict>,
     reused: bool,
+    /// What the mount's shadow is to be asked, once this is on record.
+    beside: Option<Box<Beside>>,
     /// Whether the decision itself is on record.
     recorded: bool,
 }
@@ -529,6 +614,7 @@ impl Trail {
             settings: None,
             verdict: None,
             reused: false,
+            beside: None,
             recorded: false,
         }
     }

@@ -29,6 +29,10 @@ impl Generation {
         &self.mounts
     }
 
+    pub(crate) fn has_shadows(&self) -> bool {
+        self.mounts.values().any(|mount| mount.spec.shadow.is_some())
+    }
+
     /// The mount of that name, where it serves the caller's agent.
     ///
     /// # Errors

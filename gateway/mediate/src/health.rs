@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::Gateway;
+use crate::{Gateway, reload::ReloadHealth};
 
 /// How the gateway is.
 #[derive(Clone, Debug, Serialize)]
@@ -13,6 +13,12 @@ pub struct Health {
     pub status: &'static str,
     /// The generation in force.
     pub generation: u64,
+    /// Since when, in milliseconds since 1970-01-01T00:00Z.
+    pub since_ms: i64,
+    /// Generations before it that requests are still on.
+    pub retired: usize,
+    /// How reloads are.
+    pub reload: ReloadHealth,
     /// The mounts in force.
     pub mounts: usize,
     /// Seconds since the gateway started.
@@ -24,14 +30,23 @@ pub struct Health {
 }
 
 impl Gateway {
-    /// How the gateway is.
+    /// How the gateway is, as whoever reaches the port may know it.
     pub fn health(&self) -> Health {
+        let mut health = self.full_health();
+        if let Some(failed) = &mut health.reload.failed {
+            failed.message = failed.for_anyone();
+        }
+        health
+    }
+
+    /// How the gateway is, for an operator: the reason of a failed reload in full.
+    pub fn full_health(&self) -> Health {
         let generation = self.generation();
         let ledger = self.ledger().health();
         let warnings = self.warnings();
         let status = if !ledger.writable {
             "failing"
-        } else if warnings.is_empty() {
+        } else if warnings.is_empty() && !self.reloads().has_failed() {
             "ok"
         } else {
             "degraded"
@@ -39,6 +54,9 @@ impl Gateway {
         Health {
             status,
             generation: generation.number(),
+            since_ms: self.reloads().since_ms(),
+            retired: self.retired(),
+            reload: self.reloads().health(),
             mounts: generation.mounts().len(),
             uptime_seconds: self.started().elapsed().as_secs(),
             ledger: if ledger.writable { "ok" } else { "failing" },

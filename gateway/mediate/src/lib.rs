@@ -13,6 +13,8 @@ mod inspect;
 mod known;
 mod metrics;
 mod mount;
+pub mod reload;
+mod shadow;
 
 pub use api::*;
 pub use gateway::{Entered, Gateway, Parts};
@@ -20,3 +22,4 @@ pub use generation::Generation;
 pub use health::Health;
 pub use inspect::Inspection;
 pub use mount::{Assigned, Mount, MountSpec};
+pub use shadow::Shadow;

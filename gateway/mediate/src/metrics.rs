@@ -31,6 +31,18 @@ struct ReusedLabel {
     reused: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReloadLabel {
+    result: &'static str,
+    /// The step that failed; empty where none did.
+    step: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ShadowLabel {
+    outcome: &'static str,
+}
+
 /// The gateway's counters.
 pub(crate) struct Metrics {
     registry: Registry,
@@ -42,6 +54,11 @@ pub(crate) struct Metrics {
     deciding: Histogram,
     answering: Histogram,
     generation: Gauge<u64, AtomicU64>,
+    retired: Gauge<u64, AtomicU64>,
+    reloads: Family<ReloadLabel, Counter>,
+    reload_success: Gauge<f64, AtomicU64>,
+    shadows: Family<ShadowLabel, Counter>,
+    shadows_missed: Counter,
 }
 
 /// Buckets from 1 µs to 4 s, each twice the one before.
@@ -72,7 +89,40 @@ impl Metrics {
         );
         let generation = Gauge::default();
         registry.register("generation", "The generation in force", generation.clone());
-        Self { registry, answers, refusals, unauthenticated, faults, decisions, deciding, answering, generation }
+        let retired = Gauge::default();
+        registry.register(
+            "generations_retired",
+            "Generations that only requests under way still hold",
+            retired.clone(),
+        );
+        let reloads = Family::default();
+        registry.register("reloads", "Reloads, by result and by the step that failed", reloads.clone());
+        let reload_success = Gauge::default();
+        registry.register(
+            "reload_success_timestamp_seconds",
+            "When a reload, or the start, last went well",
+            reload_success.clone(),
+        );
+        let shadows = Family::default();
+        registry.register("shadow_comparisons", "Verdicts of shadows beside those in force", shadows.clone());
+        let shadows_missed = Counter::default();
+        registry.register("shadow_missed", "Requests that a shadow had no time for", shadows_missed.clone());
+        Self {
+            registry,
+            answers,
+            refusals,
+            unauthenticated,
+            faults,
+            decisions,
+            deciding,
+            answering,
+            generation,
+            retired,
+            reloads,
+            reload_success,
+            shadows,
+            shadows_missed,
+        }
     }
 
     pub(crate) fn answered(&self, door: Door, elapsed: Duration) {
@@ -101,6 +151,29 @@ impl Metrics {
 
     pub(crate) fn generation(&self, number: u64) {
         self.generation.set(number);
+    }
+
+    pub(crate) fn retired(&self, generations: usize) {
+        self.retired.set(generations as u64);
+    }
+
+    pub(crate) fn reload_succeeded(&self, time_ms: i64) {
+        self.reload_success.set(time_ms as f64 / 1000.0);
+    }
+
+    pub(crate) fn reloaded(&self, result: &'static str, step: &'static str, time_ms: i64) {
+        self.reloads.get_or_create(&ReloadLabel { result, step }).inc();
+        if step.is_empty() {
+            self.reload_succeeded(time_ms);
+        }
+    }
+
+    pub(crate) fn shadowed(&self, outcome: &'static str) {
+        self.shadows.get_or_create(&ShadowLabel { outcome }).inc();
+    }
+
+    pub(crate) fn shadow_missed(&self) {
+        self.shadows_missed.inc();
     }
 
     /// The OpenMetrics text.

@@ -15,6 +15,7 @@ use mountgate_policy::Policy;
 use mountgate_sql::{Dialect, MaskKeys, allow::Extra};
 
 use crate::{
+    Shadow,
     decide::{Decided, VerdictKey},
     known::Known,
 };
@@ -50,6 +51,8 @@ pub struct MountSpec {
     pub policy: Assigned,
     /// Policies of single agents.
     pub per_agent: BTreeMap<AgentName, Assigned>,
+    /// A policy that is asked beside the one in force, and never obeyed.
+    pub shadow: Option<Shadow>,
     /// Keys of the mount's `hash` masks.
     pub mask_keys: Arc<dyn MaskKeys + Send + Sync>,
     /// The zone of the local time that policies are told; that of `hours`, or UTC.
@@ -69,6 +72,12 @@ pub struct Mount {
 }
 
 impl Mount {
+    /// The mount of the next generation, of the same ceiling, dialect and wall: statements that were parsed and planned
+    /// stay so. Verdicts are not kept: each generation asks anew.
+    pub fn following(spec: MountSpec, before: &Self) -> Self {
+        Self { statements: before.statements.clone(), ..Self::new(spec) }
+    }
+
     /// Puts a mount together. Nothing is remembered from an earlier generation: its caches are its own.
     pub fn new(mut spec: MountSpec) -> Self {
         let limits = std::mem::take(&mut spec.ceiling.limits).or(&Limits::defaults());

@@ -8,6 +8,7 @@
 //! the ceiling: `core`'s `Scope::narrow` does.
 
 mod admission;
+mod background;
 mod bindings;
 pub mod bundled;
 mod compiled;
@@ -29,6 +30,7 @@ mod warm;
 mod wasi;
 mod watch;
 
+pub use background::in_background;
 pub use config::{DiskCache, HostConfig};
 pub use contract::Contract;
 pub use error::{AdmissionError, PolicyError};

@@ -87,7 +87,7 @@ struct Only {
     /// Of this mount.
     #[arg(long)]
     mount: Option<String>,
-    /// Of this kind: decision, completion, refusal, admin, anchor.
+    /// Of this kind: decision, completion, refusal, shadow, admin, anchor.
     #[arg(long)]
     kind: Option<String>,
     /// Refusals of this code.
@@ -226,6 +226,12 @@ fn print(output: &mut Output, entry: &Entry) -> anyhow::Result<()> {
             text(&["act"]).unwrap_or_default(),
             text(&["who"]).unwrap_or_default(),
             text(&["details"]).unwrap_or_default()
+        ),
+        "shadow" => format!(
+            "{} says {}: {}",
+            text(&["policy"]).unwrap_or_default(),
+            text(&["outcome"]).unwrap_or_default(),
+            text(&["changes"]).unwrap_or_default()
         ),
         "decision" => {
             let touched = record.pointer("/request/touch/relations").and_then(serde_json::Value::as_array);

@@ -11,7 +11,11 @@ use clap::{Args, Subcommand};
 use mountgate_core::PolicyName;
 use mountgate_ledger::DecisionId;
 
-use super::{Exit, Output, output::say};
+use super::{
+    Exit, Output,
+    output::say,
+    shadow::{self, ShadowArgs},
+};
 use crate::{
     config::{MAIN_FILE, MainFile},
     plugin::{
@@ -113,6 +117,8 @@ enum PluginCommand {
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
+    /// Try a candidate on live traffic, beside the policy in force.
+    Shadow(ShadowArgs),
     /// On every change: build, test, and reload into a demo gateway that this command starts.
     #[command(after_help = "Examples:\n  mountgate plugin dev\n  mountgate plugin dev --data-port 0 --admin-port 0")]
     Dev {
@@ -140,6 +146,7 @@ struct In {
 
 pub(super) fn run(args: PluginArgs, config: &Path, output: &mut Output) -> anyhow::Result<Exit> {
     match args.command {
+        PluginCommand::Shadow(args) => shadow::run(&args, config, output),
         PluginCommand::New { lang, name, dir } => {
             let short = name.as_str().rsplit('/').next().unwrap_or_default();
             let folder = dir.unwrap_or_else(|| PathBuf::from(short));

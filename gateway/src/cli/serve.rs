@@ -17,7 +17,8 @@ Examples:
   mountgate serve --config /etc/mountgate/mountgate.toml
   mountgate serve --data-port 0 --admin-port 0 --json     any free ports; prints where they are
 
-SIGHUP has the files read again: where they are wrong, all of it is logged and what was in force stays. SIGTERM and
+Changed files come into force by themselves, with `mountgate reload`, or on SIGHUP; where they are wrong, all of it is
+logged and what was in force stays. SIGTERM and
 SIGINT finish what is under way; a second one ends at once.
 `MOUNTGATE_LOG=debug` stands over the configured level.";
 

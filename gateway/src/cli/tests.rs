@@ -333,3 +333,30 @@ fn walls_are_provisioned_checked_and_taken_down() {
     assert_eq!(run(&sqlite, &["backend", "check", "shop"]).0, Exit::Done);
     assert_eq!(run(&sqlite, &["backend", "provision", "shop", "--apply"]).0, Exit::Failed);
 }
+
+#[test]
+fn a_shadow_is_started_told_of_and_stopped_and_promoted_by_nobody() {
+    let shop = Shop::new();
+    let file = shop.path().join("shadows/support.toml");
+    for wrong in [&["--policy", "acme/none"][..], &["--policy", "tiers", "--share", "0"], &["--policy", "../x"]] {
+        let line = [&["plugin", "shadow", "start", "--mount", "support"], wrong].concat();
+        assert_ne!(run(&shop, &line).0, Exit::Done, "{wrong:?}");
+        assert!(!file.exists(), "{wrong:?} was left behind");
+    }
+    for nowhere in ["none", "../support", ""] {
+        let line = ["plugin", "shadow", "start", "--mount", nowhere, "--policy", "ceiling"];
+        assert_eq!(run(&shop, &line).0, Exit::Failed, "{nowhere}");
+        assert_eq!(run(&shop, &["plugin", "shadow", "stop", "--mount", nowhere]).0, Exit::Failed, "{nowhere}");
+    }
+    let start = ["plugin", "shadow", "start", "--mount", "support", "--policy", "ceiling", "--share", "0.5"];
+    assert_eq!(run(&shop, &start).0, Exit::Done);
+    let shadow = shop.config().mounts["support"].shadow.clone().unwrap();
+    assert_eq!((shadow.policy.name.as_str(), shadow.share), ("ceiling", 500_000));
+    // One is enough, and it is nobody's to bring into force.
+    assert_eq!(run(&shop, &start).0, Exit::Failed);
+    assert_eq!(run(&shop, &["plugin", "shadow", "promote", "--mount", "support"]).0, Exit::Failed);
+    assert_eq!(shop.config().mounts["support"].policy.name.as_str(), "ceiling");
+    assert_eq!(json(&shop, &["plugin", "shadow", "report"])["shadows"], serde_json::json!([]));
+    assert_eq!(run(&shop, &["plugin", "shadow", "stop", "--mount", "support"]).0, Exit::Done);
+    assert!(shop.config().mounts["support"].shadow.is_none() && !file.exists());
+}

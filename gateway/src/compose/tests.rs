@@ -186,18 +186,67 @@ async fn backends_and_plugins_are_kept_for_the_next_generation() {
     let config = shop.config();
     let keys = Keys::peek(&config.main).unwrap();
     let mut composer = Composer::new(HostConfig::default()).unwrap();
-    composer.compose(&config, &keys, 1).await.unwrap_or_else(|problems| panic!("{problems}"));
-    let first = Arc::clone(&composer.backends["shop"].backend);
-    composer.compose(&config, &keys, 2).await.unwrap_or_else(|problems| panic!("{problems}"));
-    assert!(Arc::ptr_eq(&first, &composer.backends["shop"].backend));
+    let mut compose = async |config: &Config, number| {
+        let composed = composer.compose(config, &keys, number).await?;
+        let changes = composed.changes.clone();
+        let (generation, _) = composer.adopt(composed);
+        Ok::<_, Problems>((changes, Arc::clone(&composer.kept.backends["shop"].backend), generation))
+    };
+    let (changes, first, _) = compose(&config, 1).await.unwrap_or_else(|problems| panic!("{problems}"));
+    assert!(changes.main && changes.added.contains("support"), "{changes:?}");
+    let (changes, same, _generation) = compose(&config, 2).await.unwrap_or_else(|problems| panic!("{problems}"));
+    assert!(Arc::ptr_eq(&first, &same) && changes.is_empty(), "{changes:?}");
+
+    // A composition that fails leaves all as it was: the backend that would have been another, too.
+    let other_store = |config: &mut Config| {
+        if let StoreSection::Sqlite(sqlite) = &mut config.main.backends.get_mut("shop").unwrap().store {
+            sqlite.threads = Some(3);
+        }
+    };
+    shop.mount_with("\"status\"]", "\"staus\"]");
+    let mut wrong = shop.config();
+    other_store(&mut wrong);
+    assert!(compose(&wrong, 3).await.is_err());
+    let (changes, same, _generation) = compose(&config, 3).await.unwrap_or_else(|problems| panic!("{problems}"));
+    assert!(Arc::ptr_eq(&first, &same) && changes.is_empty(), "{changes:?}");
+
     // Another section is another store.
-    shop.main("# as before, but\nwall = \"warn\"\n");
-    let mut changed = shop.config();
-    if let StoreSection::Sqlite(sqlite) = &mut changed.main.backends.get_mut("shop").unwrap().store {
-        sqlite.threads = Some(3);
-    }
-    composer.compose(&changed, &keys, 3).await.unwrap_or_else(|problems| panic!("{problems}"));
-    assert!(!Arc::ptr_eq(&first, &composer.backends["shop"].backend));
+    let mut changed = config.clone();
+    other_store(&mut changed);
+    let (changes, other, _) = compose(&changed, 4).await.unwrap_or_else(|problems| panic!("{problems}"));
+    assert!(!Arc::ptr_eq(&first, &other) && changes.changed.contains("support"), "{changes:?}");
+}
+
+/// What a reload must not take for the same: the store's own side has changed, and no file has.
+#[tokio::test]
+async fn what_changed_in_the_store_is_a_change() {
+    let shop = Shop::new();
+    let database = rusqlite::Connection::open(shop.path().join("shop.db")).unwrap();
+    database.execute_batch("CREATE VIEW open_orders AS SELECT order_id, status FROM orders").unwrap();
+    shop.mount_with("[tables.customers]", "[tables.open_orders]\ncolumns = [\"order_id\"]\n\n[tables.customers]");
+    let config = shop.config();
+    let keys = Keys::peek(&config.main).unwrap();
+    let mut composer = Composer::new(HostConfig::default()).unwrap();
+    let mut number = 0;
+    let mut changes = async || {
+        number += 1;
+        let composed = composer.compose(&config, &keys, number).await.unwrap_or_else(|problems| panic!("{problems}"));
+        let changes = composed.changes.clone();
+        (changes, composer.adopt(composed).0)
+    };
+    let (_, _first) = changes().await;
+    let (none, _second) = changes().await;
+    assert!(none.is_empty(), "{none:?}");
+    database
+        .execute_batch(
+            "DROP VIEW open_orders; CREATE VIEW open_orders AS SELECT order_id, status FROM orders WHERE status = 'open'",
+        )
+        .unwrap();
+    let (view, _third) = changes().await;
+    assert!(view.changed.contains("support"), "{view:?}");
+    database.execute_batch("ALTER TABLE orders ADD COLUMN later TEXT").unwrap();
+    let (column, _fourth) = changes().await;
+    assert!(column.changed.contains("support"), "{column:?}");
 }
 
 /// The same mount on PostgreSQL: by URL and by parts, with the password from a file.
@@ -283,16 +332,18 @@ async fn a_mount_keeps_its_place_behind_its_wall() {
         walls.build(&admin).await.unwrap_or_else(|error| panic!("{}", error.detail));
     };
     build(&config).await;
-    let first = composer.compose(&config, &keys, 2).await.unwrap_or_else(|problems| panic!("{problems}"));
-    let next = composer.compose(&config, &keys, 3).await.unwrap_or_else(|problems| panic!("{problems}"));
-    assert!(backend(&first).is_walled() && first.warnings.is_empty(), "{:?}", first.warnings);
-    assert!(Arc::ptr_eq(&backend(&first), &backend(&next)));
-    let relation = &first.generation.mounts()["support"].ceiling().relations()["orders"];
+    let composed = composer.compose(&config, &keys, 2).await.unwrap_or_else(|problems| panic!("{problems}"));
+    let first = backend(&composed);
+    assert!(first.is_walled() && composed.warnings.is_empty(), "{:?}", composed.warnings);
+    let relation = &composed.generation.mounts()["support"].ceiling().relations()["orders"];
     assert!(relation.wall.as_ref().unwrap().schema.starts_with("mountgate_support_"));
+    let (_generation, _) = composer.adopt(composed);
+    let next = composer.compose(&config, &keys, 3).await.unwrap_or_else(|problems| panic!("{problems}"));
+    assert!(Arc::ptr_eq(&first, &backend(&next)) && next.changes.is_empty(), "{:?}", next.changes);
 
     shop.mount_with("columns = [\"order_id\", \"customer_id\", \"status\"]", "columns = [\"order_id\"]");
     let changed = shop.config();
     build(&changed).await;
     let other = composer.compose(&changed, &keys, 4).await.unwrap_or_else(|problems| panic!("{problems}"));
-    assert!(backend(&other).is_walled() && !Arc::ptr_eq(&backend(&first), &backend(&other)));
+    assert!(backend(&other).is_walled() && !Arc::ptr_eq(&first, &backend(&other)));
 }

@@ -10,7 +10,7 @@ use mountgate_core::{BackendName, Ceiling, ColumnName, RelationName};
 use mountgate_driver::{PostgresAdmin, PostgresConfig, StoreConfig, StoreError};
 use mountgate_sql::MaskKeys as _;
 
-use super::{Opened, ceiling, secret_of, store_config};
+use super::{Opened, secret_of, site::ceiling, store_config};
 use crate::{
     config::{Config, MountConfig, Problem, Problems, Wall},
     keys::Keys,

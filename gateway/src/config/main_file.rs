@@ -16,6 +16,7 @@ use super::{
     mount::policy_name,
     name,
     reader::{Table, Value},
+    reload::{self, ReloadSection},
     secret::{Secret, secret},
     source::Source,
     units,
@@ -34,6 +35,8 @@ pub struct MainFile {
     pub ledger: LedgerSection,
     /// `[log]`
     pub log: LogSection,
+    /// `[reload]`
+    pub reload: ReloadSection,
     /// `[backends.NAME]`
     pub backends: BTreeMap<BackendName, BackendConfig>,
     /// `[plugins."publisher/name"]`
@@ -123,6 +126,8 @@ pub struct LogSection {
 pub struct PluginConfig {
     /// The component.
     pub path: PathBuf,
+    /// The folder of its cases, which must hold before it comes into force.
+    pub cases: Option<PathBuf>,
 }
 
 impl MainFile {
@@ -200,6 +205,7 @@ pub(super) fn lower(source: &Arc<Source>, root: &Table<'_>, folder: &Path) -> Ma
         gate: Gate { requests: gate },
         ledger,
         log,
+        reload: reload::lower(root.get("reload").and_then(|value| value.table()).as_ref()),
         backends,
         plugins,
         source: Arc::clone(source),
@@ -358,5 +364,6 @@ fn plugin(entry: &Value<'_>, unsigned: bool, folder: &Path) -> Option<(PolicyNam
     let table = entry.table()?;
     let path = table.require("path", "path = \"plugins/support.wasm\"").and_then(|value| path(&value, folder));
     // Named, if not soundly: mounts that refer to it are not wrong as well.
-    Some((name, PluginConfig { path: path.unwrap_or_default() }))
+    let cases = table.get("cases").and_then(|value| self::path(&value, folder));
+    Some((name, PluginConfig { path: path.unwrap_or_default(), cases }))
 }

@@ -18,6 +18,7 @@ use super::{
     mask::mask,
     name,
     reader::{Table, Value},
+    shadow::{self, ShadowChoice},
     source::{Notes, Problem, Source},
     units,
 };
@@ -57,6 +58,8 @@ pub struct MountConfig {
     pub policy: PolicyChoice,
     /// Policies of single agents.
     pub per_agent: BTreeMap<AgentName, PolicyChoice>,
+    /// A candidate, asked beside the policy in force and never obeyed.
+    pub shadow: Option<ShadowChoice>,
     /// The relations.
     pub tables: BTreeMap<RelationName, RelationDeclaration>,
     /// The limits; caps that the file is silent on are filled in by the composition.
@@ -72,6 +75,13 @@ pub struct MountConfig {
 }
 
 impl MountConfig {
+    /// Every policy that it names.
+    pub fn choices(&self) -> impl Iterator<Item = &PolicyChoice> {
+        std::iter::once(&self.policy)
+            .chain(self.per_agent.values())
+            .chain(self.shadow.as_ref().map(|shadow| &shadow.policy))
+    }
+
     /// The zone of the mount's local time: that of `hours`, or UTC.
     pub fn zone(&self) -> TimeZone {
         self.hours.as_ref().map_or(TimeZone::UTC, |hours| hours.zone().clone())
@@ -129,6 +139,11 @@ pub(super) fn lower(notes: &Notes, root: &Table<'_>) -> Option<Lowered> {
         .get("agent")
         .map(|value| per_agent(&value, policy_name.as_ref(), isolation, &mut policies))
         .unwrap_or_default();
+    let shadow = root.get("shadow").and_then(|value| {
+        let (choice, name, span) = shadow::lower(notes, &value.table()?, &["shadow"])?;
+        policies.push((name, span));
+        Some(choice)
+    });
     agents.extend(per_agent.keys().cloned());
     if agents.is_empty() {
         match (&listed, strings) {
@@ -146,6 +161,7 @@ pub(super) fn lower(notes: &Notes, root: &Table<'_>) -> Option<Lowered> {
             agents: agents.into_iter().collect(),
             policy: PolicyChoice { name: policy_name?, settings, isolation, place: vec!["policy".to_owned()] },
             per_agent,
+            shadow,
             tables,
             limits,
             per,
@@ -159,7 +175,7 @@ pub(super) fn lower(notes: &Notes, root: &Table<'_>) -> Option<Lowered> {
     })
 }
 
-fn empty() -> serde_json::Value {
+pub(super) fn empty() -> serde_json::Value {
     serde_json::Value::Object(serde_json::Map::new())
 }
 

@@ -14,10 +14,10 @@ use tokio::runtime::Handle;
 use self::steps::{Expect, Step};
 use super::{
     folder::{Folder, SESSION, Session, Tokens},
-    http::{self, Answer},
     screen::{Screen, Sheet, Tone},
     store::Shop,
 };
+use crate::http::{self, Answer};
 
 /// Rows shown of an answer.
 const SHOWN: usize = 5;

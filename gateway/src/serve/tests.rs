@@ -3,10 +3,13 @@ use mountgate_ledger::{Selection, export};
 use mountgate_mediate::Query;
 
 use super::*;
-use crate::{shop::Shop, state::now_ms};
+use crate::{
+    shop::Shop,
+    state::{Act, now_ms},
+};
 
 /// A session of `support-bot` for that customer.
-fn session(gateway: &Gateway, customer: i64) -> String {
+pub(super) fn session(gateway: &Gateway, customer: i64) -> String {
     let agent = AgentName::from("support-bot");
     if gateway.identity().list_agents().unwrap().is_empty() {
         gateway.identity().add_agent("support-bot", &Default::default()).unwrap();
@@ -15,7 +18,7 @@ fn session(gateway: &Gateway, customer: i64) -> String {
     gateway.identity().operator_mint(&agent, &claims, 60_000, now_ms()).unwrap().token.expose().to_owned()
 }
 
-async fn rows(gateway: &Gateway, token: &str, sql: &str) -> Result<Vec<Vec<Value>>, Code> {
+pub(super) async fn rows(gateway: &Gateway, token: &str, sql: &str) -> Result<Vec<Vec<Value>>, Code> {
     let entered = gateway.enter(Some(token), Door::Http).map_err(|refused| refused.refusal.code)?;
     let query = Query { mount: "support".into(), sql: sql.into(), params: vec![], purpose: None };
     let mut reply = gateway.query(&entered, query).await.map_err(|refused| refused.refusal.code)?;
@@ -26,12 +29,15 @@ async fn rows(gateway: &Gateway, token: &str, sql: &str) -> Result<Vec<Vec<Value
     Ok(rows)
 }
 
-async fn start(shop: &Shop) -> Server {
+pub(super) async fn start(shop: &Shop) -> Server {
     Server::start(&shop.config_path(), Overrides::default()).await.unwrap_or_else(|error| panic!("{error:#}"))
 }
 
 /// Runs the server beside `work`, and stops it after.
-async fn running<T>(server: Server, work: impl AsyncFnOnce(Gateway, tokio::sync::mpsc::Sender<()>) -> T) -> T {
+pub(super) async fn running<T>(
+    server: Server,
+    work: impl AsyncFnOnce(Gateway, tokio::sync::mpsc::Sender<()>) -> T,
+) -> T {
     let gateway = server.gateway().clone();
     let (reload, reloads) = tokio::sync::mpsc::channel(1);
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -45,7 +51,7 @@ async fn running<T>(server: Server, work: impl AsyncFnOnce(Gateway, tokio::sync:
 }
 
 /// Waits until `true`, for ten seconds at most.
-async fn eventually(what: &str, mut is: impl FnMut() -> bool) {
+pub(super) async fn eventually(what: &str, mut is: impl FnMut() -> bool) {
     for _ in 0..200 {
         if is() {
             return;

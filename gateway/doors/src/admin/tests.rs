@@ -19,6 +19,7 @@ use crate::{
 #[derive(Clone, Default)]
 struct Scripted {
     failing: Arc<AtomicBool>,
+    stopping: Arc<AtomicBool>,
 }
 
 impl Operations for Scripted {
@@ -26,8 +27,16 @@ impl Operations for Scripted {
         (token == "operator").then(|| "ops".to_owned())
     }
 
-    fn health(&self) -> Value {
-        json!({ "status": if self.failing.load(Ordering::SeqCst) { "failing" } else { "degraded" } })
+    fn health(&self, full: bool) -> Value {
+        json!({ "status": if self.failing.load(Ordering::SeqCst) { "failing" } else { "degraded" }, "full": full })
+    }
+
+    async fn reload(&self, operator: String) -> Result<Value, String> {
+        if self.stopping.load(Ordering::SeqCst) {
+            return Err("it stops".into());
+        }
+        let result = if self.failing.load(Ordering::SeqCst) { "failed" } else { "unchanged" };
+        Ok(json!({ "result": result, "generation": 3, "by": operator }))
     }
 
     fn ready(&self) -> bool {
@@ -78,9 +87,12 @@ const OPERATOR: &str = "authorization: Bearer operator";
 #[tokio::test]
 async fn what_tells_of_use_wants_an_operators_token() {
     let port = Port::start().await;
-    for (method, path) in
-        [("GET", "/metrics"), ("GET", "/v1/admin/generation"), ("POST", "/v1/admin/ledger/checkpoint")]
-    {
+    for (method, path) in [
+        ("GET", "/metrics"),
+        ("GET", "/v1/admin/generation"),
+        ("POST", "/v1/admin/reload"),
+        ("POST", "/v1/admin/ledger/checkpoint"),
+    ] {
         for headers in [&[][..], &["authorization: Bearer agent"], &["authorization: Basic operator"]] {
             assert_eq!(port.send(method, path, headers).await.refused(401), "unauthenticated", "{path}");
         }
@@ -93,7 +105,7 @@ async fn what_tells_of_use_wants_an_operators_token() {
 #[tokio::test]
 async fn foreign_hosts_and_origins_are_refused_on_every_route() {
     let port = Port::start().await;
-    for path in ["/healthz", "/readyz", "/metrics", "/v1/admin/generation", "/nowhere"] {
+    for path in ["/healthz", "/readyz", "/metrics", "/v1/admin/generation", "/v1/admin/reload", "/nowhere"] {
         for host in ["evil.example", "127.0.0.1", &format!("evil.example:{}", port.address.port())] {
             let bytes = format!("GET {path} HTTP/1.1\r\nhost: {host}\r\n{OPERATOR}\r\nconnection: close\r\n\r\n");
             assert_eq!(port.raw(bytes.as_bytes()).await.refused(403), "not_permitted", "{path} {host}");
@@ -124,6 +136,31 @@ async fn health_and_readiness_are_states() {
     assert_eq!((answer.status, &answer.json()["ready"]), (503, &false.into()));
     let answer = port.send("POST", "/v1/admin/ledger/checkpoint", &[OPERATOR]).await;
     assert_eq!(answer.refused(503), "ledger_unavailable");
+}
+
+#[tokio::test]
+async fn a_reload_says_how_it_ended() {
+    let port = Port::start().await;
+    let reload = async || port.send("POST", "/v1/admin/reload", &[OPERATOR]).await;
+    let answer = reload().await;
+    assert_eq!((answer.status, answer.json()["result"].as_str()), (200, Some("unchanged")));
+    assert_eq!(answer.json()["by"], "ops");
+    port.script.failing.store(true, Ordering::SeqCst);
+    let answer = reload().await;
+    assert_eq!((answer.status, answer.json()["result"].as_str()), (422, Some("failed")));
+    port.script.stopping.store(true, Ordering::SeqCst);
+    assert_eq!(reload().await.refused(503), "overloaded");
+    assert_eq!(port.send("GET", "/v1/admin/reload", &[OPERATOR]).await.refused(405), "method_not_allowed");
+}
+
+#[tokio::test]
+async fn reasons_in_full_are_for_operators() {
+    let port = Port::start().await;
+    assert_eq!(port.send("GET", "/healthz", &[OPERATOR]).await.json()["full"], true);
+    for headers in [&[][..], &["authorization: Bearer agent"], &[OPERATOR, OPERATOR]] {
+        let answer = port.send("GET", "/healthz", headers).await;
+        assert_eq!((answer.status, &answer.json()["full"]), (200, &false.into()));
+    }
 }
 
 #[tokio::test]

@@ -85,7 +85,7 @@ fn is_binary(connection: &Connection, table: &str, column: &str) -> rusqlite::Re
 }
 
 /// A view of the file.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileView {
     /// The statement that made it.
     pub sql: String,

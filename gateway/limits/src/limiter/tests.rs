@@ -334,3 +334,31 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn other_rates_refill_no_budget() {
+    let limiter = Limiter::new();
+    let now = Instant::now();
+    let hourly = |amount| Rate { amount, window_ms: 3_600_000 };
+    let with = |requests: Vec<Rate>| Limits { requests, rows: vec![], ..limits() };
+    let old = with(vec![per_minute(3)]);
+    for _ in 0..3 {
+        let (_, permit) = limiter.permit((), key("bot"), &old, now).unwrap().into_parts();
+        permit.settle_at(0, 0, now);
+    }
+    assert_eq!(limiter.permit((), key("bot"), &old, now).unwrap_err().code, Code::BudgetExhausted);
+    for (new, left) in [
+        (vec![per_minute(4)], Some(1)),
+        (vec![per_minute(2)], Some(0)),
+        // Used within a minute is used within an hour; of a second nothing is known.
+        (vec![hourly(5)], Some(2)),
+        (vec![Rate { amount: 2, window_ms: 1_000 }], Some(2)),
+    ] {
+        let new = with(new);
+        limiter.carry(&"support".into(), &old, &new, now);
+        assert_eq!(limiter.usage(&key("bot"), &new, now).requests_left, left, "{new:?}");
+    }
+    // Another mount's are its own.
+    let other = BudgetKey::new(LimitKey::Agent, &"other".into(), &caller("bot", None));
+    assert_eq!(limiter.usage(&other, &with(vec![per_minute(4)]), now).requests_left, Some(4));
+}

@@ -115,6 +115,16 @@ struct Demo {
     description: serde_json::Value,
 }
 
+/// How the demo's reloads went.
+struct Reloads {
+    /// The generation in force.
+    generation: u64,
+    /// When one last went well, in milliseconds since 1970-01-01T00:00Z.
+    succeeded_ms: u64,
+    /// When the last one failed; 0 where it did not.
+    failed_ms: u64,
+}
+
 impl Demo {
     fn start(project: &Project, data_port: u16, admin_port: u16) -> anyhow::Result<Self> {
         let folder = std::path::absolute(project.folder.join("build").join("demo"))?;
@@ -167,7 +177,7 @@ impl Demo {
 
     /// Has the gateway read its files again, and waits until they are in force.
     fn reload(&self) -> anyhow::Result<Exit> {
-        let before = self.generation()?;
+        let before = self.health()?;
         let hangup = Command::new("kill").args(["-HUP", &self.gateway.id().to_string()]).status();
         anyhow::ensure!(
             hangup.is_ok_and(|status| status.success()),
@@ -176,12 +186,13 @@ impl Demo {
         let begun = Instant::now();
         while begun.elapsed() < PATIENCE {
             std::thread::sleep(Duration::from_millis(50));
-            let (generation, failed) = self.health()?;
-            if generation > before {
-                say(format!("reloaded: generation {generation} is in force"));
+            let now = self.health()?;
+            // It may have taken the files by itself already, and then found nothing to do.
+            if now.succeeded_ms > before.succeeded_ms {
+                say(format!("reloaded: generation {} is in force", now.generation));
                 return Ok(Exit::Done);
             }
-            if failed {
+            if now.failed_ms > before.failed_ms {
                 break;
             }
         }
@@ -191,12 +202,8 @@ impl Demo {
         Ok(Exit::Failed)
     }
 
-    fn generation(&self) -> anyhow::Result<u64> {
-        Ok(self.health()?.0)
-    }
-
-    /// The generation in force, and whether the last reload failed.
-    fn health(&self) -> anyhow::Result<(u64, bool)> {
+    /// How its reloads went.
+    fn health(&self) -> anyhow::Result<Reloads> {
         let url = self.description.get("admin_url").and_then(serde_json::Value::as_str).unwrap_or_default();
         let address: SocketAddr =
             url.trim_start_matches("http://").parse().context("the demo says no admin address")?;
@@ -210,9 +217,12 @@ impl Demo {
         let to = body.rfind('}').map_or(from, |at| at + 1);
         let health: serde_json::Value =
             serde_json::from_str(body.get(from..to).unwrap_or_default()).context("the demo's health is not told")?;
-        let generation = health.get("generation").and_then(serde_json::Value::as_u64).unwrap_or(0);
-        let failed = health.to_string().contains("the last reload failed");
-        Ok((generation, failed))
+        let number = |at: &str| health.pointer(at).and_then(serde_json::Value::as_u64).unwrap_or(0);
+        Ok(Reloads {
+            generation: number("/generation"),
+            succeeded_ms: number("/reload/last_success_ms"),
+            failed_ms: number("/reload/failed/time_ms"),
+        })
     }
 
     /// How to ask.

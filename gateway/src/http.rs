@@ -1,4 +1,4 @@
-//! The tour's own HTTP client: a request a connection, so that what is told is what any client sees.
+//! A small HTTP client, for the tour and for commands that ask a running gateway: a request a connection, no TLS.
 
 use std::{
     io::{Read as _, Write as _},
@@ -10,17 +10,17 @@ use anyhow::{Context as _, bail};
 use serde_json::Value as Json;
 
 /// How long the gateway may take to say something.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// An answer.
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) retry_after: Option<u64>,
-    pub(super) body: Json,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) retry_after: Option<u64>,
+    pub(crate) body: Json,
 }
 
 /// Posts JSON.
-pub(super) fn post(address: SocketAddr, path: &str, token: &str, body: &Json) -> anyhow::Result<Answer> {
+pub(crate) fn post(address: SocketAddr, path: &str, token: &str, body: &Json) -> anyhow::Result<Answer> {
     let body = body.to_string();
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
