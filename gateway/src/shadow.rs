@@ -89,10 +89,13 @@ struct Record {
 
 type Key = (MountName, AgentName, String, String, String, String);
 
+/// By what was different: how often, and the last decision of which that holds.
+type Seen = BTreeMap<Vec<String>, (u64, String)>;
+
 /// Counts records as they are read.
 #[derive(Default)]
 pub struct Reporter {
-    groups: BTreeMap<Key, BTreeMap<&'static str, BTreeMap<Vec<String>, (u64, String)>>>,
+    groups: BTreeMap<Key, BTreeMap<&'static str, Seen>>,
     missed: u64,
 }
 

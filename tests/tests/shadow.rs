@@ -1,6 +1,6 @@
 //! A shadow is asked and never obeyed. Deny first: whatever it says, fails at or wants, the answer is the one without it.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::time::Duration;
 
