@@ -11,6 +11,7 @@ use crate::{
     plugin::{Inputs, Plugin},
     ticker::Ticker,
     warm::{Isolation, WarmKey, number},
+    watch::Spent,
 };
 
 /// A plugin with a mount's settings.
@@ -82,7 +83,9 @@ impl Policy {
     /// Each is a deny, and must never be cached.
     pub fn decide(&self, request: &DecisionRequest) -> Result<Decision, PolicyError> {
         let begun = Instant::now();
-        let (verdict, trace) = self.plugin.watch().run(|| self.plugin.elsewhere(|| self.ask(request)))?;
+        let spent = Spent::default();
+        let (verdict, trace) =
+            self.plugin.watch().run(&spent, || self.plugin.elsewhere(|| spent.on(|| self.ask(request))))?;
         let replayable = self.isolation == Isolation::Fresh;
         let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
         Ok(Decision { verdict, micros, replayable, trace })

@@ -105,6 +105,17 @@ async fn connect(database: &str) -> Client {
 impl World {
     /// A gateway over a store of its own that `data` made. `name` tells databases apart.
     pub(crate) async fn with(engine: Engine, name: &str, data: &str, mount: &str, claims: &[(&str, &str)]) -> Self {
+        Self::load(engine, name, data, mount, claims).await.unwrap()
+    }
+
+    /// The same, for a mount that may not load.
+    pub(crate) async fn load(
+        engine: Engine,
+        name: &str,
+        data: &str,
+        mount: &str,
+        claims: &[(&str, &str)],
+    ) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir().unwrap();
         let backend = match engine {
             Engine::Sqlite => {
@@ -134,9 +145,9 @@ impl World {
         );
         std::fs::write(&main, format!("[backends.shop]\n{backend}\n\n{gate}\n\n{plugins}\n")).unwrap();
         if crate::WALLED && engine == Engine::Postgres {
-            mountgate_tests::walls::provision(&main).await.unwrap();
+            mountgate_tests::walls::provision(&main).await?;
         }
-        let server = Server::start(&main, Overrides { data_port: Some(0), admin_port: Some(0) }).await.unwrap();
+        let server = Server::start(&main, Overrides { data_port: Some(0), admin_port: Some(0) }).await?;
         let gateway = server.gateway().clone();
         gateway.identity().add_agent("desk", &BTreeMap::new()).unwrap();
         let claims =
@@ -144,7 +155,7 @@ impl World {
         let now = i64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap();
         let minted = gateway.identity().operator_mint(&"desk".into(), &claims, 3_600_000, now).unwrap();
         let token = minted.token.expose().to_owned();
-        Self { gateway, token, _server: server, _folder: folder }
+        Ok(Self { gateway, token, _server: server, _folder: folder })
     }
 
     /// Another session of the same agent.
