@@ -63,8 +63,8 @@ impl Server {
     /// Loads the configuration, opens what it names, and binds the ports. Nothing is answered yet.
     ///
     /// # Errors
-    /// [`Problems`] where the configuration is wrong or does not fit; others where the state folder, the ledger or a
-    /// port can't be had.
+    /// [`Problems`](crate::config::Problems) where the configuration is wrong or does not fit; others where the state
+    /// folder, the ledger or a port can't be had.
     pub async fn start(path: &Path, overrides: Overrides) -> anyhow::Result<Self> {
         let mut seen = Seen::of(&Watched::beside(path));
         let config = Config::load(path)?;

@@ -2,7 +2,7 @@
 //!
 //! In a project they are `cases/*.toml`, in the mount file's own notation; lowered, they are JSON, which is what is
 //! signed with a plugin and what a gateway's self-test runs. Running one asks the policy through the host that serves,
-//! and holds its verdict against the ceiling as the gateway would ([`run`]).
+//! and holds its verdict against the ceiling as the gateway would ([`run()`]).
 //!
 //! ```toml
 //! about = "support sees the caller's own orders"
