@@ -55,7 +55,7 @@ pub struct Plugin {
     contract: Contract,
     manifest: Manifest,
     stock: Arc<Stock>,
-    watch: Watch,
+    watch: Arc<Watch>,
 }
 
 /// Instances of a plugin that are ready.
@@ -142,7 +142,7 @@ impl Plugin {
                 settings_schema: String::new(),
             },
             stock,
-            watch: Watch::new(),
+            watch: Arc::new(Watch::new()),
         };
         plugin.manifest = plugin.describe()?;
         plugin.shared.keeper.stock(&plugin.stock);
@@ -245,7 +245,7 @@ impl Plugin {
         self.shared.keeper.used(instance);
     }
 
-    pub(crate) fn watch(&self) -> &Watch {
+    pub(crate) fn watch(&self) -> &Arc<Watch> {
         &self.watch
     }
 

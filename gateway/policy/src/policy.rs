@@ -11,7 +11,7 @@ use crate::{
     plugin::{Inputs, Plugin},
     ticker::Ticker,
     warm::{Isolation, WarmKey, number},
-    watch::Spent,
+    watch::{Spent, Watch},
 };
 
 /// A plugin with a mount's settings.
@@ -21,6 +21,7 @@ pub struct Policy {
     mount: Arc<RequestMount>,
     prepared: Arc<[u8]>,
     isolation: Isolation,
+    watch: Arc<Watch>,
     /// Under which its warm instances are kept.
     number: u64,
 }
@@ -41,7 +42,16 @@ pub struct Decision {
 impl Policy {
     pub(crate) fn new(plugin: Arc<Plugin>, settings: &str, mount: Arc<RequestMount>, prepared: Vec<u8>) -> Self {
         let settings = Digest::of(settings.as_bytes());
-        Self { plugin, settings, mount, prepared: prepared.into(), isolation: Isolation::Fresh, number: number() }
+        let watch = Arc::clone(plugin.watch());
+        Self {
+            plugin,
+            settings,
+            mount,
+            prepared: prepared.into(),
+            isolation: Isolation::Fresh,
+            watch,
+            number: number(),
+        }
     }
 
     /// The plugin.
@@ -61,14 +71,30 @@ impl Policy {
 
     /// The same policy, with its instances kept apart in that way.
     pub fn with_isolation(&self, isolation: Isolation) -> Arc<Self> {
+        self.with(isolation, Arc::clone(&self.watch))
+    }
+
+    /// The same policy, to be asked beside one that is in force: where it runs into its deadline, decisions of others of
+    /// its plugin are none the slower.
+    pub fn beside(&self) -> Arc<Self> {
+        self.with(self.isolation, Arc::new(Watch::new()))
+    }
+
+    fn with(&self, isolation: Isolation, watch: Arc<Watch>) -> Arc<Self> {
         Arc::new(Self {
             plugin: Arc::clone(&self.plugin),
             settings: self.settings,
             mount: Arc::clone(&self.mount),
             prepared: Arc::clone(&self.prepared),
             isolation,
+            watch,
             number: number(),
         })
+    }
+
+    /// Whether it is asked one decision at a time, since it spun a while ago.
+    pub fn is_watched(&self) -> bool {
+        self.watch.is_on()
     }
 
     /// How its instances are kept apart.
@@ -76,16 +102,15 @@ impl Policy {
         self.isolation
     }
 
-    /// Asks for a verdict, in an instance of its own (or, with [`Isolation::Warm`], of the caller's own). Runs on the caller's thread, for microseconds as a rule and
-    /// never longer than the deadline (and the wait for a place).
+    /// Asks for a verdict, in an instance of its own (or, with [`Isolation::Warm`], of the caller's own). Runs on the
+    /// caller's thread, for microseconds as a rule and never longer than the deadline (and the wait for a place).
     ///
     /// # Errors
     /// Each is a deny, and must never be cached.
     pub fn decide(&self, request: &DecisionRequest) -> Result<Decision, PolicyError> {
         let begun = Instant::now();
         let spent = Spent::default();
-        let (verdict, trace) =
-            self.plugin.watch().run(&spent, || self.plugin.elsewhere(|| spent.on(|| self.ask(request))))?;
+        let (verdict, trace) = self.watch.run(&spent, || self.plugin.elsewhere(|| spent.on(|| self.ask(request))))?;
         let replayable = self.isolation == Isolation::Fresh;
         let micros = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
         Ok(Decision { verdict, micros, replayable, trace })

@@ -72,6 +72,12 @@ impl Watch {
         u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
+    /// Whether it is watched now.
+    pub(crate) fn is_on(&self) -> bool {
+        let until = self.until.load(Ordering::Relaxed);
+        until != 0 && self.now() < until
+    }
+
     /// Watches it from now on.
     pub(crate) fn begin(&self) {
         let window = u64::try_from(WATCHED.as_millis()).unwrap_or(u64::MAX);
@@ -87,8 +93,7 @@ impl Watch {
         spent: &Spent,
         decide: impl FnOnce() -> Result<T, PolicyError>,
     ) -> Result<T, PolicyError> {
-        let until = self.until.load(Ordering::Relaxed);
-        let decided = if until == 0 || self.now() >= until {
+        let decided = if !self.is_on() {
             decide()
         } else {
             if self.busy.swap(true, Ordering::Acquire) {

@@ -204,7 +204,10 @@ async fn assign(
     let mut shadow = None;
     if let Some(choice) = &declared.shadow {
         let assigned = configure(&choice.source, &choice.policy, mount, plugins, &mut problems).await;
-        shadow = assigned.map(|assigned| Shadow { assigned, share: choice.share });
+        shadow = assigned.map(|assigned| Shadow {
+            assigned: Assigned { policy: assigned.policy.beside(), ..assigned },
+            share: choice.share,
+        });
     }
     match policy {
         Some(policy) if problems.is_empty() => Ok(Prepared { policy, per_agent, shadow }),

@@ -6,7 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use mountgate_core::DecisionRequest;
@@ -119,6 +119,18 @@ fn files_sockets_environment_and_threads_are_refused_by_name() {
     assert!(host().admit(&shared).is_err());
 }
 
+/// A plugin that spins is asked one decision at a time; a shadow that spins must not bring that upon the policy in force.
+#[test]
+fn what_spins_beside_a_policy_has_no_consequence_for_it() {
+    let policy = on(&host(), Fixture { decide: "(loop $forever (br $forever))", ..Fixture::default() });
+    // Of one and the same plugin, so that whatever is the plugin's is shared.
+    let shadow = policy.beside();
+    assert_eq!(shadow.decide(&request()).unwrap_err().code(), "policy_timed_out");
+    assert!(!policy.is_watched() && shadow.is_watched());
+    assert_eq!(policy.decide(&request()).unwrap_err().code(), "policy_timed_out");
+    assert!(policy.is_watched());
+}
+
 #[test]
 fn a_nested_component_bomb_is_refused_before_it_unfolds() {
     // Each level instantiates the one within it many times: a few hundred bytes, and 30⁶ instances.
@@ -128,10 +140,9 @@ fn a_nested_component_bomb_is_refused_before_it_unfolds() {
     }
     let bytes = wat::parse_str(&bomb).unwrap();
     assert!(bytes.len() < 10_000);
-    let begun = Instant::now();
+    // Were it unfolded, this would not end.
     let error = host().admit(&bytes).err().unwrap();
     assert!(matches!(error, AdmissionError::TooComplex { what: "instances", .. }), "{error}");
-    assert!(begun.elapsed() < Duration::from_secs(5));
     // By way of names: the same component under an alias, and taken out of an instance.
     let aliased = r#"(component
         (component $a (core module $m) (core instance (instantiate $m)))
