@@ -250,6 +250,26 @@ pub fn grouped(world: &World, rng: &mut Rng) -> Option<(Printed, Vec<u64>)> {
     Some((Printed { sql, ..Printed::default() }, counts))
 }
 
+/// A table that shares its name with a CTE in scope, and is meant: by its schema.
+pub fn shadowed(world: &World, rng: &mut Rng) -> Option<Tree> {
+    let plain = |table: &&Table| table.granted && !table.keyed && table.least.is_none();
+    let tables: Vec<&Table> = world.tables.iter().filter(plain).collect();
+    if tables.is_empty() {
+        return None;
+    }
+    let table = *rng.pick(&tables);
+    let name = quote(&table.name);
+    let meant = format!("{}.{name}", if world.dialect == Dialect::Sqlite { "main" } else { "public" });
+    let column = table.shown().next().map(|(_, column)| quote(&column.name))?;
+    let with = format!("WITH {name} AS (SELECT {column} FROM {meant} WHERE 1 = 0) SELECT");
+    Some(text(match rng.below(4) {
+        0 => format!("{with} count(*) FROM {meant}"),
+        1 => format!("{with} {column} FROM {meant}"),
+        2 => format!("{with} (SELECT count(*) FROM {meant}), count(*) FROM {name}"),
+        _ => format!("{with} count(*) FROM {meant} x LEFT JOIN {name} y ON 1 = 1"),
+    }))
+}
+
 /// A look-up in a table that demands its key.
 pub fn keyed(world: &World, rng: &mut Rng) -> Option<Tree> {
     let tables: Vec<&Table> = world.tables.iter().filter(|table| table.granted && table.keyed).collect();

@@ -205,7 +205,15 @@ async fn cases<S: Stores>(
                     continue;
                 }
             }
-            15..30 => {
+            15 => {
+                if let Some(tree) = probes::shadowed(world, &mut rng) {
+                    report.probe();
+                    let judged = judge.judge(&tree.print(world.dialect)).await;
+                    told(plan, case, world, &mut judge, &tree, judged, report).await;
+                    continue;
+                }
+            }
+            16..30 => {
                 let tree = if rng.chance(50) {
                     plan.corpus.statement(world, &mut rng)
                 } else {
