@@ -18,7 +18,7 @@ use rusqlite::{Connection, Transaction, params};
 use serde::Serialize;
 
 use crate::{
-    IdentityError, Minter, MinterGrant, Operator, Reason, Token, Unauthenticated,
+    IdentityError, Minter, MinterGrant, Operator, Person, Reason, Token, Unauthenticated,
     claims::{check_shape, check_subject},
     commits::{Commits, Sign},
     index::Index,
@@ -56,6 +56,8 @@ pub enum Credential {
     Minter(Minter),
     /// An operator: may use the admin port, and nothing else.
     Operator(Operator),
+    /// A person: may see and approve writes that wait, and nothing else.
+    Person(Person),
 }
 
 struct Watch {
@@ -253,6 +255,15 @@ impl Identity {
         self.shared.index.read().credential(&presented, now_ms).map_err(Unauthenticated::new)
     }
 
+    /// The person of that name, where there is one who is not revoked. As fresh as [`Identity::authenticate`].
+    ///
+    /// # Errors
+    /// Where the file can't be read: nobody then knows what was revoked.
+    pub fn person(&self, name: &str) -> Result<Option<Person>, IdentityError> {
+        self.shared.refresh()?;
+        Ok(self.shared.index.read().person(name))
+    }
+
     /// Adds an agent. Its token is shown this once.
     ///
     /// # Errors
@@ -279,7 +290,7 @@ impl Identity {
         self.add(Kind::Operator, name, &serde_json::Map::new())
     }
 
-    fn add(&self, kind: Kind, name: &str, detail: &impl Serialize) -> Result<Token, IdentityError> {
+    pub(crate) fn add(&self, kind: Kind, name: &str, detail: &impl Serialize) -> Result<Token, IdentityError> {
         check_subject(kind.label(), name)?;
         let (token, id, hash) = Token::new(kind)?;
         let detail = self.encode(detail)?;
@@ -363,7 +374,7 @@ impl Identity {
         self.revoke(Kind::Operator, name, "false AND name = ?1").map(drop)
     }
 
-    fn revoke(&self, kind: Kind, name: &str, sessions: &str) -> Result<usize, IdentityError> {
+    pub(crate) fn revoke(&self, kind: Kind, name: &str, sessions: &str) -> Result<usize, IdentityError> {
         let now = now_ms();
         let ended = self.shared.change("revoke in", |write| {
             let change = store::next_change(write)?;
@@ -425,6 +436,14 @@ impl Identity {
         &self.shared.place.0
     }
 
+    pub(crate) fn change<T>(
+        &self,
+        act: &'static str,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, IdentityError> {
+        self.shared.change(act, work)
+    }
+
     pub(crate) fn config(&self) -> &IdentityConfig {
         &self.config
     }
@@ -438,7 +457,7 @@ impl Identity {
     }
 }
 
-fn not_found(kind: &'static str, name: &str) -> IdentityError {
+pub(crate) fn not_found(kind: &'static str, name: &str) -> IdentityError {
     IdentityError::NotFound { kind, name: name.to_owned() }
 }
 

@@ -12,7 +12,7 @@ use mountgate_core::{AgentName, Caller, Claims, MinterName, Principal, SessionId
 use subtle::ConstantTimeEq as _;
 
 use crate::{
-    Credential, MinterGrant, Reason,
+    Credential, MinterGrant, PersonGrant, Reason,
     claims::check_shadows,
     store::Stored,
     token::{Kind, Presented, PublicId, SecretHash},
@@ -49,6 +49,25 @@ impl Operator {
     }
 }
 
+/// A person who has shown a token: may see and approve the writes that wait in the mounts of the grant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    name: String,
+    grant: PersonGrant,
+}
+
+impl Person {
+    /// The name, for the ledger.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What the person may approve.
+    pub fn grant(&self) -> &PersonGrant {
+        &self.grant
+    }
+}
+
 #[derive(Debug)]
 enum Holder {
     Agent {
@@ -63,6 +82,7 @@ enum Holder {
     },
     Minter(Minter),
     Operator(Operator),
+    Person(Person),
     /// A row whose content makes no sense: it opens nothing.
     Unreadable(String),
 }
@@ -85,6 +105,7 @@ const USE_STEP_MS: i64 = 60_000;
 pub(crate) struct Index {
     known: HashMap<PublicId, Known>,
     agents: HashMap<AgentName, PublicId>,
+    people: HashMap<String, PublicId>,
 }
 
 impl Index {
@@ -102,13 +123,16 @@ impl Index {
                 );
             }
             if row.kind == Kind::Agent {
-                let name = AgentName::new(row.name);
+                let name = AgentName::new(row.name.as_str());
                 // A rotated key has another id; the old one is no longer in the file.
                 if let Some(old) = self.agents.insert(name, row.id.clone())
                     && old != row.id
                 {
                     self.known.remove(&old);
                 }
+            }
+            if row.kind == Kind::Person {
+                self.people.insert(row.name.clone(), row.id.clone());
             }
             let used = row.last_used_ms.unwrap_or(0);
             let used =
@@ -137,6 +161,9 @@ impl Index {
                 .map_err(|error| error.to_string())
                 .map(|_| Holder::Minter(Minter { name: MinterName::new(row.name.as_str()), id: row.id.clone() })),
             Kind::Operator => Ok(Holder::Operator(Operator { name: row.name.clone() })),
+            Kind::Person => serde_json::from_str::<PersonGrant>(&row.detail)
+                .map_err(|error| error.to_string())
+                .map(|grant| Holder::Person(Person { name: row.name.clone(), grant })),
         };
         holder.unwrap_or_else(Holder::Unreadable)
     }
@@ -195,12 +222,26 @@ impl Index {
             }
             Holder::Minter(minter) => Credential::Minter(minter.clone()),
             Holder::Operator(operator) => Credential::Operator(operator.clone()),
+            Holder::Person(person) => Credential::Person(person.clone()),
             Holder::Unreadable(why) => return Err(Reason::Unreadable(why.clone())),
         };
         if now_ms.saturating_sub(known.last_used_ms.load(Ordering::Relaxed)) >= USE_STEP_MS {
             known.last_used_ms.store(now_ms, Ordering::Relaxed);
         }
         Ok(credential)
+    }
+
+    /// The person of that name, where there is one who is not revoked.
+    pub(crate) fn person(&self, name: &str) -> Option<Person> {
+        let known = self.people.get(name).and_then(|id| self.known.get(id)).filter(|known| !known.revoked)?;
+        match &known.holder {
+            Holder::Person(person) => Some(person.clone()),
+            Holder::Agent { .. }
+            | Holder::Session { .. }
+            | Holder::Minter(_)
+            | Holder::Operator(_)
+            | Holder::Unreadable(_) => None,
+        }
     }
 
     /// Uses that the file does not know of yet.

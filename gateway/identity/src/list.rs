@@ -4,7 +4,7 @@ use mountgate_core::{AgentName, Claims, MinterName, SessionId};
 use serde::Serialize;
 
 use crate::{
-    Identity, IdentityError, MinterGrant,
+    Identity, IdentityError, MinterGrant, PersonGrant,
     store::{self, Stored},
     token::Kind,
 };
@@ -55,6 +55,23 @@ pub struct ListedOperator {
     /// When it was revoked.
     pub revoked_ms: Option<i64>,
     /// When its key was last used, to the minute.
+    pub last_used_ms: Option<i64>,
+}
+
+/// A person, as listed.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ListedPerson {
+    /// The name.
+    pub name: String,
+    /// The public id of the key.
+    pub key: String,
+    /// What the person may approve.
+    pub grant: PersonGrant,
+    /// When the person was added.
+    pub created_ms: i64,
+    /// When the person was revoked.
+    pub revoked_ms: Option<i64>,
+    /// When the key was last used, to the minute.
     pub last_used_ms: Option<i64>,
 }
 
@@ -137,6 +154,23 @@ impl Identity {
             Some(ListedOperator {
                 name: row.name,
                 key: row.id,
+                created_ms: row.created_ms,
+                revoked_ms: row.revoked_ms,
+                last_used_ms: row.last_used_ms,
+            })
+        })
+    }
+
+    /// Every person, the revoked too, the oldest first.
+    ///
+    /// # Errors
+    /// Where the file can't be read.
+    pub fn list_people(&self) -> Result<Vec<ListedPerson>, IdentityError> {
+        self.list(Kind::Person, |row| {
+            Some(ListedPerson {
+                name: row.name,
+                key: row.id,
+                grant: serde_json::from_str(&row.detail).ok()?,
                 created_ms: row.created_ms,
                 revoked_ms: row.revoked_ms,
                 last_used_ms: row.last_used_ms,

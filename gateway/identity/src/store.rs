@@ -20,12 +20,12 @@ use crate::{
 
 /// `Mgid` in ASCII: tells our files from others'.
 const APPLICATION: i32 = 0x4d67_6964;
-const VERSION: i32 = 1;
+const VERSION: i32 = 2;
 
 const SCHEMA: &str = "
 CREATE TABLE credentials (
     id           TEXT PRIMARY KEY,
-    kind         TEXT NOT NULL CHECK (kind IN ('agent', 'session', 'minter', 'operator')),
+    kind         TEXT NOT NULL CHECK (kind IN ('agent', 'session', 'minter', 'operator', 'person')),
     name         TEXT NOT NULL,
     minter       TEXT,
     hash         BLOB NOT NULL CHECK (typeof(hash) = 'blob' AND length(hash) = 32),
@@ -52,7 +52,7 @@ INSERT INTO changes_made (last) VALUES (0);
 pub(crate) struct Stored {
     pub(crate) id: PublicId,
     pub(crate) kind: Kind,
-    /// The agent's, minter's or operator's name; of a session, its agent's.
+    /// The agent's, minter's, operator's or person's name; of a session, its agent's.
     pub(crate) name: String,
     /// Of a session, its minter's name; none where an operator minted it.
     pub(crate) minter: Option<String>,
@@ -156,12 +156,29 @@ fn migrate(connection: &mut Connection, place: &Place) -> Result<(), IdentityErr
             write.commit().map_err(place.failed("write"))
         }
         (APPLICATION, VERSION, _) => Ok(()),
+        (APPLICATION, 1, _) => {
+            write.execute_batch(&from_version_1()).map_err(place.failed("bring up to date"))?;
+            write.pragma_update(None, "user_version", VERSION).map_err(place.failed("mark"))?;
+            write.commit().map_err(place.failed("write"))
+        }
         (APPLICATION, version, _) => Err(IdentityError::Version {
             path: place.0.clone(),
             why: format!("it is of version {version}, this reads version {VERSION}"),
         }),
         _ => Err(IdentityError::Version { path: place.0.clone(), why: "it is another program's".into() }),
     }
+}
+
+/// Version 1 knew no people. Dropping a table fires no trigger, so nothing is in the way of that.
+fn from_version_1() -> String {
+    format!(
+        "DROP INDEX names; DROP INDEX changes; DROP INDEX sessions; DROP TRIGGER revoke_instead;
+         ALTER TABLE credentials RENAME TO before; ALTER TABLE changes_made RENAME TO made_before;
+         {SCHEMA}
+         INSERT INTO credentials ({COLUMNS}) SELECT {COLUMNS} FROM before;
+         UPDATE changes_made SET last = (SELECT last FROM made_before);
+         DROP TABLE before; DROP TABLE made_before;"
+    )
 }
 
 /// Begins to write. Waits for other writers, not for readers.

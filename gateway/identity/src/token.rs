@@ -15,10 +15,11 @@ pub(crate) enum Kind {
     Session,
     Minter,
     Operator,
+    Person,
 }
 
 impl Kind {
-    const ALL: [Self; 4] = [Self::Agent, Self::Session, Self::Minter, Self::Operator];
+    const ALL: [Self; 5] = [Self::Agent, Self::Session, Self::Minter, Self::Operator, Self::Person];
 
     fn prefix(self) -> &'static str {
         match self {
@@ -26,6 +27,7 @@ impl Kind {
             Self::Session => "mgs_",
             Self::Minter => "mgm_",
             Self::Operator => "mgo_",
+            Self::Person => "mgp_",
         }
     }
 
@@ -36,6 +38,7 @@ impl Kind {
             Self::Session => "session",
             Self::Minter => "minter",
             Self::Operator => "operator",
+            Self::Person => "person",
         }
     }
 

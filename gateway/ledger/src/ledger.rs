@@ -10,8 +10,8 @@ use ed25519_dalek::SigningKey;
 use serde::Serialize;
 
 use crate::{
-    AdminRecord, Checkpoint, Completion, DecisionRecord, Durability, LedgerConfig, LedgerError, PublicKey, Recorded,
-    RefusalRecord, ShadowRecord,
+    AdminRecord, Checkpoint, Completion, DecisionRecord, Durability, HoldRecord, LedgerConfig, LedgerError, PublicKey,
+    Recorded, RefusalRecord, ShadowRecord,
     commit::{Shared, Ticket, now_ms},
     digests::Digests,
     record::{self, Spelling},
@@ -132,6 +132,14 @@ impl Ledger {
     /// Where it could not be written: the act must not take place.
     pub fn admin(&self, record: &AdminRecord<'_>) -> Result<(), LedgerError> {
         self.shared.write(&record::admin(record)?)
+    }
+
+    /// Records a change of a hold, as safe as configured. Blocks on the disk with [`Durability::Disk`].
+    ///
+    /// # Errors
+    /// Where it could not be written: nothing may be done upon the change.
+    pub fn hold(&self, record: &HoldRecord<'_>) -> Result<(), LedgerError> {
+        self.shared.write(&record::hold(record)?)
     }
 
     /// Records what a shadow would have decided. Nobody waits for it: it is written with the next decision, or within

@@ -43,7 +43,8 @@ pub use error::LedgerError;
 pub use ledger::{Health, Ledger};
 pub use read::{Entry, Export, Follow, Selection, export, tail};
 pub use record::{
-    AdminRecord, AppliedMask, CapsRecord, DecisionId, DecisionRecord, RefusalRecord, ShadowRecord, applied_masks,
+    AdminRecord, AppliedMask, CapsRecord, DecisionId, DecisionRecord, HoldRecord, RefusalRecord, ShadowRecord,
+    applied_masks,
 };
 pub use verify::{Break, CheckpointState, Interrupted, Report, verify};
 

@@ -216,6 +216,32 @@ pub struct ShadowRecord<'a> {
     pub missed: u64,
 }
 
+/// A change of a hold: a write that waits for people. Never its values.
+#[derive(Clone, Debug)]
+pub struct HoldRecord<'a> {
+    /// The hold.
+    pub hold: &'a str,
+    /// The number of the change, from 1 on. A change that was recorded just before the gateway was killed may be here
+    /// twice, word for word: hold and step say which one it is.
+    pub step: u64,
+    /// When, in milliseconds since 1970-01-01T00:00Z.
+    pub time_ms: i64,
+    /// By whom: a person, an agent, or the gateway.
+    pub who: &'a str,
+    /// The mount.
+    pub mount: &'a MountName,
+    /// The agent whose write it is.
+    pub agent: &'a AgentName,
+    /// By which session.
+    pub session: Option<&'a SessionId>,
+    /// The state before; none where the hold is new.
+    pub from: Option<&'a str>,
+    /// The state after.
+    pub to: &'a str,
+    /// Whatever else is needed to understand it; no values.
+    pub details: &'a serde_json::Value,
+}
+
 #[derive(Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 enum Body<'a> {
@@ -282,6 +308,21 @@ enum Body<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         fault: Option<&'a str>,
         missed: u64,
+    },
+    Hold {
+        hold: &'a str,
+        step: u64,
+        time_ms: i64,
+        who: &'a str,
+        mount: &'a MountName,
+        agent: &'a AgentName,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        session: Option<&'a SessionId>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        from: Option<&'a str>,
+        to: &'a str,
+        #[serde(skip_serializing_if = "serde_json::Value::is_null")]
+        details: &'a serde_json::Value,
     },
     Admin {
         time_ms: i64,
@@ -497,6 +538,11 @@ impl Spelling {
 
 pub(crate) fn admin(record: &AdminRecord<'_>) -> Result<Vec<u8>, serde_json::Error> {
     encode(&Body::Admin { time_ms: record.time_ms, act: record.act, who: record.who, details: &record.details })
+}
+
+pub(crate) fn hold(record: &HoldRecord<'_>) -> Result<Vec<u8>, serde_json::Error> {
+    let HoldRecord { hold, step, time_ms, who, mount, agent, session, from, to, details } = *record;
+    encode(&Body::Hold { hold, step, time_ms, who, mount, agent, session, from, to, details })
 }
 
 pub(crate) fn shadow(record: &ShadowRecord<'_>) -> Result<Vec<u8>, serde_json::Error> {

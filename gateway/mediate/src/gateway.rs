@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use mountgate_core::{
     Caller, Code, ColumnType, DecisionRequest, Digest, Door, MountName, Rate, Refusal, Value, Verdict,
 };
-use mountgate_identity::{Credential, Identity};
+use mountgate_identity::{Credential, Identity, Person};
 use mountgate_ledger::{
     AdminRecord, CapsRecord, DecisionId, DecisionRecord, Ledger, LedgerError, Outcome, Recorded, RefusalRecord, Status,
     applied_masks,
@@ -224,6 +224,10 @@ impl Gateway {
             Credential::Operator(operator) => {
                 return Err(self.not_permitted(door, format!("operator `{}` reads nothing here", operator.name())));
             }
+            Credential::Person(person) => {
+                let message = format!("`{}` approves writes on the admin port and reads nothing here", person.name());
+                return Err(self.not_permitted(door, message));
+            }
         };
         let key = GateKey::of(&caller);
         match self.0.limiter.gate(&key, self.0.gate, since) {
@@ -246,7 +250,15 @@ impl Gateway {
     pub fn operator(&self, token: &str) -> Option<String> {
         match self.0.identity.authenticate(token, now_ms()) {
             Ok(Credential::Operator(operator)) => Some(operator.name().to_owned()),
-            Ok(Credential::Caller(_) | Credential::Minter(_)) | Err(_) => None,
+            Ok(Credential::Caller(_) | Credential::Minter(_) | Credential::Person(_)) | Err(_) => None,
+        }
+    }
+
+    /// The person whose token it is, who may see and approve the writes that wait in some mounts.
+    pub fn person(&self, token: &str) -> Option<Person> {
+        match self.0.identity.authenticate(token, now_ms()) {
+            Ok(Credential::Person(person)) => Some(person),
+            Ok(Credential::Caller(_) | Credential::Minter(_) | Credential::Operator(_)) | Err(_) => None,
         }
     }
 
@@ -274,6 +286,9 @@ impl Gateway {
             Credential::Operator(operator) => {
                 let message = format!("operator `{}` mints by `mountgate session mint`, not here", operator.name());
                 return Err(self.not_permitted(Door::Http, message));
+            }
+            Credential::Person(person) => {
+                return Err(self.not_permitted(Door::Http, format!("`{}` cannot mint sessions", person.name())));
             }
         };
         // An agent's name has no colon: a minter's rate is its own.

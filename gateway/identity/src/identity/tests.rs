@@ -289,7 +289,7 @@ fn a_file_open_to_others_is_closed_and_a_strange_one_refused() {
     assert!(matches!(Identity::open(&other, IdentityConfig::default()), Err(IdentityError::Version { .. })));
     fs::write(dir.path().join("text"), "not a database, but long enough to look at").unwrap();
     assert!(Identity::open(dir.path().join("text"), IdentityConfig::default()).is_err());
-    Connection::open(&path).unwrap().pragma_update(None, "user_version", 2).unwrap();
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", 3).unwrap();
     assert!(matches!(Identity::open(&path, IdentityConfig::default()), Err(IdentityError::Version { .. })));
 }
 
