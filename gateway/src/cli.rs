@@ -9,6 +9,7 @@ mod ledger;
 mod output;
 mod plugin;
 mod reload;
+mod replay;
 mod review;
 mod serve;
 mod shadow;
@@ -36,6 +37,8 @@ pub enum Exit {
     Unsound,
     /// 5: `explain`: the statement would be refused.
     Refused,
+    /// 6: `replay`: something would newly be granted.
+    NewGrants,
 }
 
 impl From<Exit> for ExitCode {
@@ -46,6 +49,7 @@ impl From<Exit> for ExitCode {
             Exit::Misconfigured => 3,
             Exit::Unsound => 4,
             Exit::Refused => 5,
+            Exit::NewGrants => 6,
         })
     }
 }
@@ -59,6 +63,7 @@ Exit codes:
      `backend check`: a wall does not stand
   4  `ledger verify`: the ledger is not what was written
   5  `explain`: the statement would be refused
+  6  `replay`: something would newly be granted, and is not accepted
 
 First steps:
   mountgate init --sqlite shop.db     write mountgate.toml and a mount of your tables
@@ -116,6 +121,8 @@ pub enum Command {
     Suggest(suggest::SuggestArgs),
     /// Hold what mounts show against what is used of it.
     Review(review::ReviewArgs),
+    /// Ask recorded requests again, of a candidate policy or mount: what would newly be granted.
+    Replay(replay::ReplayArgs),
 }
 
 impl Cli {
@@ -144,6 +151,7 @@ impl Cli {
             Command::Ledger(args) => ledger::run(args, &self.config, &mut output),
             Command::Suggest(args) => suggest::run(&args, &self.config, &mut output),
             Command::Review(args) => review::run(&args, &self.config, &mut output),
+            Command::Replay(args) => replay::run(&args, &self.config, &mut output),
         };
         match done {
             Ok(exit) => exit,

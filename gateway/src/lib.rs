@@ -15,6 +15,8 @@ pub mod keys;
 pub mod log;
 pub mod narrow;
 pub mod plugin;
+mod recorded;
+pub mod replay;
 pub mod serve;
 pub mod shadow;
 pub mod state;

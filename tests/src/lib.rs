@@ -1,5 +1,6 @@
 //! End-to-end suites and benches.
 
+pub mod command;
 pub mod floor;
 pub mod gateway;
 pub mod load;

@@ -2,21 +2,18 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test, a failure is a failure")]
 
-use std::{
-    io::Write,
-    sync::{Arc, Mutex},
-};
+#[path = "practice/replay.rs"]
+mod replay;
 
-use clap::Parser as _;
 use mountgate::{
-    cli::{Cli, Exit, Output},
+    cli::Exit,
     config::Config,
     keys::IDENTITIES,
     state::{State, now_ms},
 };
 use mountgate_core::{ClaimValue, Code, Value};
 use mountgate_ledger::AdminRecord;
-use mountgate_tests::gateway::Fixture;
+use mountgate_tests::{command, gateway::Fixture};
 
 /// What an agent gets that nobody has scoped: every table, every column.
 const BROAD: &str = r#"
@@ -42,33 +39,11 @@ requests = "100_000/minute"
 const LOOKUP: &str = "SELECT status, total FROM orders WHERE order_id = ?1 AND customer_id = ?2";
 const NAME: &str = "SELECT name FROM customers WHERE customer_id = ?1";
 
-#[derive(Clone, Default)]
-struct Kept(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Kept {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Runs the command line, on a thread of its own: some commands have a runtime of theirs.
+/// Runs a command that must be done.
 async fn run(fixture: &Fixture, line: &[&str]) -> String {
-    let path = fixture.folder().join("mountgate.toml").display().to_string();
-    let line: Vec<String> =
-        ["mountgate", "--config", &path].iter().chain(line).map(|part| (*part).to_owned()).collect();
-    let kept = Kept::default();
-    let to = kept.clone();
-    let exit = tokio::task::spawn_blocking(move || {
-        let cli = Cli::parse_from(line);
-        let output = Output::to(cli.json, to);
-        cli.run_to(output)
-    });
-    assert_eq!(exit.await.unwrap(), Exit::Done);
-    String::from_utf8(kept.0.lock().unwrap().clone()).unwrap()
+    let (exit, printed) = command::run(fixture.folder(), line).await.unwrap();
+    assert_eq!(exit, Exit::Done, "{printed}");
+    printed
 }
 
 async fn desk(fixture: &Fixture, customer: i64) -> String {

@@ -14,6 +14,7 @@ mod known;
 mod metrics;
 mod mount;
 pub mod reload;
+pub mod replay;
 mod shadow;
 
 pub use api::*;

@@ -4,7 +4,7 @@
 //! A request leaves a note in a bounded queue, after it is on record itself; one thread asks the shadow, within the
 //! host's own deadline, and takes a small part of one core. Where the queue is full, the note is dropped and counted.
 
-mod compare;
+pub(crate) mod compare;
 
 use std::{
     sync::{

@@ -8,17 +8,16 @@ mod write;
 use std::{collections::BTreeMap, path::Path};
 
 use anyhow::Context as _;
-use mountgate_core::{
-    Claims, ColumnName, ColumnType, CompareOp, Digest, Door, Filter, Limits, Mask, MountName, Predicate,
-    PredicateValue, RelationName, RelationTouch, Scope, ScopedRelation, Touch, Verb, Verdict,
-};
+use mountgate_core::{Claims, ColumnName, ColumnType, Digest, Filter, Mask, Scope, ScopedRelation, Touch, Verdict};
 use mountgate_ledger::{DecisionId, Selection, export};
-use serde::Deserialize;
 
 use super::cases::{
-    Case, CaseColumn, CaseMount, CaseRequest, CaseTable, CaseUsage, Expectation, ExpectedTable, ExpectedVerdict, Shown,
+    Case, CaseColumn, CaseMount, CaseRequest, CaseTable, Expectation, ExpectedTable, ExpectedVerdict, Shown,
 };
-use crate::config::Config;
+use crate::{
+    config::Config,
+    recorded::{Column, Record, Relation, Request, Touch as RecordedTouch},
+};
 
 /// A decided request as a case.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,70 +26,6 @@ pub struct Captured {
     pub case: Case,
     /// What the ledger or the configuration does not tell, and so the case does not know.
     pub notes: Vec<String>,
-}
-
-/// What a record says, as far as it is needed here.
-#[derive(Deserialize)]
-struct Record {
-    request: Option<Request>,
-    verdict: Option<Verdict>,
-    settings: Option<Digest>,
-    code: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Request {
-    agent: String,
-    session: Option<String>,
-    claims: Claims,
-    mount: MountName,
-    door: Door,
-    purpose: Option<String>,
-    time: Option<Time>,
-    usage: Option<CaseUsage>,
-    parameters: Option<Vec<serde_json::Value>>,
-    touch: RecordedTouch,
-    ceiling: Vec<Relation>,
-    limits: Limits,
-}
-
-#[derive(Deserialize)]
-struct Time {
-    unix_ms: i64,
-}
-
-#[derive(Deserialize)]
-struct RecordedTouch {
-    verb: Verb,
-    relations: Vec<RelationTouch>,
-    predicates: Vec<RecordedPredicate>,
-}
-
-#[derive(Deserialize)]
-struct RecordedPredicate {
-    relation: RelationName,
-    column: ColumnName,
-    op: Option<CompareOp>,
-    parameter: Option<usize>,
-    #[serde(default)]
-    claims: Vec<String>,
-}
-
-#[derive(Deserialize)]
-struct Relation {
-    name: RelationName,
-    columns: Vec<Column>,
-    #[serde(default)]
-    lent: Vec<Column>,
-    filter: Option<Filter>,
-}
-
-#[derive(Deserialize)]
-struct Column {
-    name: ColumnName,
-    ty: ColumnType,
-    key: bool,
-    masks: Vec<Mask>,
 }
 
 /// Finds the decision in the ledger in `dir` and makes a case of it; the settings and the zone come from the
@@ -116,7 +51,7 @@ pub fn capture(config: &Path, dir: &Path, decision: DecisionId) -> anyhow::Resul
 }
 
 fn of_record(record: Record, decision: DecisionId, config: Option<&Config>) -> anyhow::Result<Captured> {
-    let Record { request, verdict, settings, code } = record;
+    let Record { request, verdict, settings, code, .. } = record;
     let request = request.with_context(|| {
         format!(
             "no policy was asked: the gateway refused `{decision}` before ({})",
@@ -209,27 +144,13 @@ fn table(relation: Relation) -> CaseTable {
 }
 
 fn touch(touch: RecordedTouch, claims: &Claims, notes: &mut Vec<String>) -> Touch {
-    let mut unknown = false;
-    let predicates = touch.predicates.into_iter().map(|predicate| {
-        let RecordedPredicate { relation, column, op, parameter, claims: equal } = predicate;
-        let claimed = equal.first().and_then(|name| claims.get(name.as_str()));
-        let value = match (parameter, claimed) {
-            (Some(index), _) => PredicateValue::Parameter(index),
-            (None, Some(claim)) => PredicateValue::Literal(claim.to_value()),
-            (None, None) => {
-                unknown = true;
-                PredicateValue::Other
-            }
-        };
-        Predicate { relation, column, op, value }
-    });
-    let predicates = predicates.collect();
-    if unknown {
+    let (touch, literals_withheld) = touch.restored(claims);
+    if literals_withheld {
         notes.push(
             "the ledger keeps digests of what the request compared with: such predicates have no `value`".to_owned(),
         );
     }
-    Touch { verb: touch.verb, relations: touch.relations, predicates }
+    touch
 }
 
 /// What was decided, as what the case expects.

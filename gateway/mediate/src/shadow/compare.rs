@@ -99,6 +99,22 @@ fn relation(name: &str, old: &ScopedRelation, new: &ScopedRelation, found: &mut 
     for column in old.columns.iter().filter(|column| new.column(&column.name).is_none()) {
         found.note(false, format!("hides {name}.{}", column.name));
     }
+    for key in old.require.iter().filter(|key| !new.require.contains(key)) {
+        found.note(true, format!("asks for {name}.{key} no more"));
+    }
+    for key in new.require.iter().filter(|key| !old.require.contains(key)) {
+        found.note(false, format!("asks for {name}.{key}"));
+    }
+    match (&old.aggregate, &new.aggregate) {
+        (None, None) => {}
+        (None, Some(_)) => found.note(false, format!("answers for {name} with statistics only")),
+        (Some(_), None) => found.note(true, format!("answers for {name} with rows")),
+        (Some(before), Some(after)) if before == after => {}
+        (Some(before), Some(after)) => {
+            let is_wider = before.unit != after.unit || after.min_group < before.min_group;
+            found.note(is_wider, format!("groups {name} otherwise"));
+        }
+    }
     let (before, after) = (conjuncts(old), conjuncts(new));
     let holds = |all: &[&Filter], some: &[&Filter]| some.iter().all(|one| all.contains(one));
     match (holds(&after, &before), holds(&before, &after)) {

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use mountgate_core::PredicateValue;
 use mountgate_policy::{Host, HostConfig, bundled};
 
 use super::*;
