@@ -1,7 +1,7 @@
 //! What a decision costs: `tiers` with fifty tables in its mount, beside an empty component in the same run.
 //!
 //! `fresh` is what a request waits for: an instance that no request has used, made and thrown away elsewhere. `warm`
-//! is the same instance asked again, which no request's path does.
+//! is the same instance asked again, as `isolation = "warm"` does for the same caller.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a bench fails by panicking")]
 
 use std::{
@@ -18,7 +18,7 @@ use mountgate_core::{
     request::{RequestColumn, RequestRelation},
     touch::{Predicate, PredicateValue, RelationTouch},
 };
-use mountgate_policy::{Host, HostConfig, bundled};
+use mountgate_policy::{DiskCache, Host, HostConfig, Isolation, bundled};
 
 const TABLES: usize = 50;
 const ROUNDS: usize = 4_000;
@@ -58,9 +58,18 @@ fn main() {
         warm.push(begun.elapsed());
     }
 
+    let kept = policy.with_isolation(Isolation::Warm);
+    let mut again = Vec::with_capacity(rounds);
+    for _ in 0..rounds {
+        let begun = Instant::now();
+        black_box(kept.decide(&request).unwrap());
+        again.push(begun.elapsed());
+    }
+
     let fresh = spread("tiers, 50 tables: fresh, on the request's path", fresh);
     spread("tiers, 50 tables: fresh, without a pause between", busy);
-    let warm = spread("tiers, 50 tables: warm", warm);
+    spread("tiers, 50 tables: isolation = \"warm\"", again);
+    let warm = spread("tiers, 50 tables: warm, without the choice of instance", warm);
     let all = empty.instantiate + empty.first + empty.drop;
     println!("fresh / empty component from instantiation to drop   {:.2}", fresh.as_secs_f64() / all.as_secs_f64());
     println!(
@@ -71,6 +80,55 @@ fn main() {
         "warm / empty component's warm call                   {:.2}",
         warm.as_secs_f64() / empty.warm.as_secs_f64()
     );
+    idle(if rounds == ROUNDS { 10_000 } else { 100 });
+}
+
+/// Mounts that wait for requests, over few plugins: what they hold, and how long they take to start.
+fn idle(mounts: usize) {
+    const PLUGINS: u8 = 5;
+    let folder = tempfile::tempdir().unwrap();
+    let host = || {
+        let disk = DiskCache { dir: folder.path().to_owned(), bytes: DiskCache::BYTES, key: [7; 32].into() };
+        Host::new(HostConfig { disk: Some(disk), ..HostConfig::default() }).unwrap()
+    };
+    // The same policy under five digests: a custom section of one byte more.
+    let plugins: Vec<Vec<u8>> =
+        (0..PLUGINS).map(|n| bundled::TIERS.iter().copied().chain([0, 3, 1, b'n', n]).collect()).collect();
+    let cold = Instant::now();
+    let first = host();
+    for plugin in &plugins {
+        first.admit(plugin).unwrap();
+    }
+    println!(
+        "{mounts} idle mounts: {PLUGINS} plugins, compiled for the first time {:>10.2} s",
+        cold.elapsed().as_secs_f64()
+    );
+    drop(first);
+    let settings = r#"{"tiers":[{"when":{"role":"junior"},"tables":{"table_0":{"filter":"region = claim.region"}}}]}"#;
+    let begun = Instant::now();
+    let host = host();
+    let admitted: Vec<_> = plugins.iter().map(|plugin| host.admit(plugin).unwrap()).collect();
+    let before = resident();
+    let policies: Vec<_> = (0..mounts)
+        .map(|n| {
+            let mount = RequestMount::new(format!("mount-{n}").as_str().into(), vec![relation(0)], Limits::default());
+            admitted[n % admitted.len()].configure(settings, &Arc::new(mount)).unwrap()
+        })
+        .collect();
+    println!("{mounts} idle mounts: start from a warm cache              {:>10.2} s", begun.elapsed().as_secs_f64());
+    let held = resident().saturating_sub(before);
+    println!(
+        "{mounts} idle mounts: resident memory of each              {:>10.2} KB",
+        held as f64 / 1024.0 / mounts as f64
+    );
+    black_box(policies);
+}
+
+/// Bytes of this process that are in memory.
+fn resident() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages = statm.split_ascii_whitespace().nth(1).and_then(|pages| pages.parse::<usize>().ok());
+    pages.unwrap_or(0) * 4096
 }
 
 fn spread(what: &str, mut times: Vec<Duration>) -> Duration {
