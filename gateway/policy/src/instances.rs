@@ -3,9 +3,17 @@
 //! A decision takes an instance that is ready. One thread makes the next ones and drops the used ones. That thread is
 //! woken only after it fell asleep for want of work; under load it looks around by itself, so a decision pays for no
 //! system call.
+//!
+//! It takes what the processors have to spare: it yields to every other thread. Where they have nothing to spare, making
+//! and dropping elsewhere saves nobody any time, and costs more than doing both where the decision is made (a warm-up,
+//! another core's caches): decisions then do so by themselves. Since that thread may not run for a while, no decision
+//! waits for a lock that it may hold.
 
 use std::{
-    sync::{Arc, Weak},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -37,24 +45,39 @@ pub(crate) struct Place {
 }
 
 struct Places {
-    free: Mutex<usize>,
-    freed: Condvar,
+    free: AtomicUsize,
     total: usize,
+    waiting: Mutex<()>,
+    freed: Condvar,
+}
+
+impl Places {
+    /// Takes a place that is free, if `spare` are free beside it.
+    fn take(self: &Arc<Self>, spare: usize) -> Option<Place> {
+        let less = |free: usize| free.checked_sub(1).filter(|left| *left >= spare);
+        self.free.fetch_update(Ordering::AcqRel, Ordering::Acquire, less).ok()?;
+        Some(Place { places: Arc::clone(self) })
+    }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        *self.places.free.lock() += 1;
+        self.places.free.fetch_add(1, Ordering::AcqRel);
         self.places.freed.notify_one();
     }
 }
 
 /// How long the thread goes on looking around after the last work.
 const LINGER: Duration = Duration::from_millis(50);
-/// Used instances dropped between two looks around.
+/// Used instances that wait to be dropped, at most; so many are dropped between two looks around.
 const BATCH: usize = 16;
+/// How often who waits for a place looks by himself: a place may be given back just before he waits.
+const LOOK: Duration = Duration::from_millis(1);
 /// How often it looks around.
 const ROUND: Duration = Duration::from_micros(500);
+
+/// The least of the system's priorities.
+const YIELDING: i32 = 19;
 
 #[derive(Default)]
 struct Desk {
@@ -83,7 +106,8 @@ impl Keeper {
     /// # Errors
     /// Where the system gives none.
     pub(crate) fn start(places: usize, ready: usize) -> std::io::Result<Self> {
-        let places = Arc::new(Places { free: Mutex::new(places), freed: Condvar::new(), total: places });
+        let free = AtomicUsize::new(places);
+        let places = Arc::new(Places { free, total: places, waiting: Mutex::default(), freed: Condvar::new() });
         let room = Arc::new(Room { desk: Mutex::new(Desk::default()), work: Condvar::new() });
         let thread = {
             let (room, places) = (Arc::clone(&room), Arc::clone(&places));
@@ -94,35 +118,27 @@ impl Keeper {
 
     /// A place, where one is free.
     pub(crate) fn free(&self) -> Option<Place> {
-        let mut free = self.places.free.lock();
-        *free = free.checked_sub(1)?;
-        Some(Place { places: Arc::clone(&self.places) })
+        self.places.take(0)
     }
 
     /// A place, waiting for one where all are taken.
     pub(crate) fn place(&self, wait: Duration) -> Option<Place> {
         let until = Instant::now() + wait;
         loop {
-            {
-                let mut free = self.places.free.lock();
-                if *free > 0 {
-                    *free -= 1;
-                    return Some(Place { places: Arc::clone(&self.places) });
-                }
+            if let Some(place) = self.places.take(0) {
+                return Some(place);
             }
             // Used instances hold places until they are dropped. On a busy machine the thread may not get to it: whoever
             // waits for a place does it for them.
-            let used = self.room.desk.lock().used.pop();
+            let used = self.room.desk.try_lock().and_then(|mut desk| desk.used.pop());
             if used.is_some() {
                 continue;
             }
-            let mut free = self.places.free.lock();
-            if *free == 0 {
-                let late = self.places.freed.wait_until(&mut free, until).timed_out();
-                if late && *free == 0 {
-                    return None;
-                }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return None;
             }
+            self.places.freed.wait_for(&mut self.places.waiting.lock(), left.min(LOOK));
         }
     }
 
@@ -135,9 +151,11 @@ impl Keeper {
         self.room.work.notify_one();
     }
 
-    /// Drops a used instance, elsewhere.
+    /// Drops a used instance: elsewhere, unless the thread is behind.
     pub(crate) fn used(&self, instance: Instance) {
-        let mut desk = self.room.desk.lock();
+        let Some(mut desk) = self.room.desk.try_lock().filter(|desk| desk.used.len() < BATCH) else {
+            return drop(instance);
+        };
         desk.used.push(instance);
         let asleep = desk.asleep;
         drop(desk);
@@ -161,6 +179,8 @@ impl Drop for Keeper {
 }
 
 fn keep(room: &Room, places: &Arc<Places>, ready: usize) {
+    // Of this thread alone (Linux). Where it may not, it runs like any other.
+    let _ = rustix::process::nice(YIELDING);
     let mut last_work = Instant::now();
     loop {
         let mut desk = room.desk.lock();
@@ -176,9 +196,7 @@ fn keep(room: &Room, places: &Arc<Places>, ready: usize) {
         if desk.stopped {
             return;
         }
-        // A few at a time, so that few places are held where nobody else can free them.
-        let keep = desk.used.len().saturating_sub(BATCH);
-        let used = desk.used.split_off(keep);
+        let used = std::mem::take(&mut desk.used);
         let wanted = std::mem::take(&mut desk.wanted);
         if used.is_empty() && !wanted {
             continue;
@@ -197,15 +215,8 @@ fn keep(room: &Room, places: &Arc<Places>, ready: usize) {
 fn fill(stocks: &[Arc<Stock>], places: &Arc<Places>, ready: usize) {
     for stock in stocks {
         while stock.len() < ready {
-            let place = {
-                let mut free = places.free.lock();
-                // Half of the places are for those who ask: stocks must not starve them.
-                if *free <= places.total / 2 {
-                    return;
-                }
-                *free -= 1;
-                Place { places: Arc::clone(places) }
-            };
+            // Half of the places are for those who ask: stocks must not starve them.
+            let Some(place) = places.take(places.total / 2) else { return };
             if !stock.make(place) {
                 break;
             }

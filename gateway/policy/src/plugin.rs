@@ -229,7 +229,7 @@ impl Plugin {
 
     /// An instance that nobody has used.
     pub(crate) fn take(&self) -> Result<Instance, PolicyError> {
-        if let Some(instance) = self.stock.ready.lock().pop() {
+        if let Some(instance) = self.stock.ready.try_lock().and_then(|mut ready| ready.pop()) {
             return Ok(instance);
         }
         let place = self.shared.keeper.free().or_else(|| {
@@ -240,7 +240,7 @@ impl Plugin {
         self.stock.instance(place.ok_or(PolicyError::Overloaded)?, false)
     }
 
-    /// Throws a used instance away, off this thread.
+    /// Throws a used instance away, off this thread as a rule.
     pub(crate) fn give_back(&self, instance: Instance) {
         self.shared.keeper.used(instance);
     }
