@@ -5,6 +5,7 @@
 //! client can be made to use with another's.
 
 mod call;
+mod plain;
 #[cfg(test)]
 mod tests;
 mod tools;
@@ -12,6 +13,7 @@ mod tools;
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use futures::FutureExt;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::{
     HeaderMap, Request, Response, StatusCode,
@@ -24,7 +26,10 @@ use rmcp::transport::streamable_http_server::{
     StreamableHttpServerConfig, StreamableHttpService, session::never::NeverSessionManager,
 };
 
-use self::call::{Caller, Tools};
+use self::{
+    call::{Caller, Tools},
+    plain::Plain,
+};
 use crate::{
     body::{self, Item},
     hosts::Hosts,
@@ -38,6 +43,7 @@ use crate::{
 pub(crate) struct Mcp<M: Middle> {
     middle: M,
     hosts: Hosts,
+    tools: Tools<M>,
     service: StreamableHttpService<Tools<M>, NeverSessionManager>,
     body_bytes: usize,
     body_timeout: Duration,
@@ -54,9 +60,17 @@ impl<M: Middle> Mcp<M> {
             .with_allowed_origins(hosts.origins.iter().cloned())
             .enforce_origin_validation();
         let tools = Tools::new(middle.clone(), limits.tool_bytes, limits.statement_bytes);
+        let each = tools.clone();
         let service =
-            StreamableHttpService::new(move || Ok(tools.clone()), Arc::new(NeverSessionManager::default()), config);
-        Self { middle, hosts: hosts.clone(), service, body_bytes: limits.body_bytes, body_timeout: limits.body_timeout }
+            StreamableHttpService::new(move || Ok(each.clone()), Arc::new(NeverSessionManager::default()), config);
+        Self {
+            middle,
+            hosts: hosts.clone(),
+            tools,
+            service,
+            body_bytes: limits.body_bytes,
+            body_timeout: limits.body_timeout,
+        }
     }
 
     /// Answers a request.
@@ -83,23 +97,35 @@ impl<M: Middle> Mcp<M> {
             Ok(message) => message,
             Err(refusal) => return Ok(unreadable(&refusal)),
         };
-        accept(&mut parts.headers);
+        // For whoever does not take JSON the library has words.
+        let takes_json = accept(&mut parts.headers);
+        let plain = if takes_json { Plain::of(&parts.method, &parts.headers, message) } else { Err(message) };
+        let message = match plain {
+            Ok(mut plain) => {
+                let arguments = plain.arguments.take();
+                let told = self.tools.told(plain.name, &entered, arguments).await;
+                return Ok(unstored(plain.answer(&told)));
+            }
+            Err(message) => message,
+        };
         parts.extensions.insert(Arc::new(Caller::<M> {
             entered,
             arguments: arguments(message),
             span: tracing::Span::current(),
         }));
         let response = self.service.handle(Request::from_parts(parts, Full::new(bytes))).await;
-        let mut response = response.map(Payload::other);
-        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        Ok(response)
+        Ok(unstored(response.map(Payload::other)))
     }
 
     async fn body(&self, incoming: Incoming) -> Result<Bytes, Refusal> {
-        let collecting = Limited::new(incoming, self.body_bytes).collect();
-        let collected = tokio::time::timeout(self.body_timeout, collecting)
-            .await
-            .map_err(|_| Refusal::new(Code::RequestTimeout, "the body did not arrive in time"))?;
+        let mut collecting = std::pin::pin!(Limited::new(incoming, self.body_bytes).collect());
+        // Most bodies are there by now, and need no timer.
+        let collected = match (&mut collecting).now_or_never() {
+            Some(collected) => collected,
+            None => tokio::time::timeout(self.body_timeout, collecting)
+                .await
+                .map_err(|_| Refusal::new(Code::RequestTimeout, "the body did not arrive in time"))?,
+        };
         Ok(collected
             .map_err(|error| match error.downcast_ref::<LengthLimitError>() {
                 Some(_) => Refusal::new(Code::TooLarge, format!("the body is larger than {} bytes", self.body_bytes)),
@@ -120,16 +146,23 @@ fn arguments(message: Item) -> Option<Item> {
 
 /// The library wants both types accepted, as the protocol asks of clients; it answers these requests with JSON, so
 /// who accepts JSON is served too.
-fn accept(headers: &mut HeaderMap) {
+fn accept(headers: &mut HeaderMap) -> bool {
     let takes_json = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).any(|value| {
         value.split(',').any(|range| {
             let essence = range.split(';').next().unwrap_or_default().trim();
             ["application/json", "application/*", "*/*"].iter().any(|json| essence.eq_ignore_ascii_case(json))
         })
     });
-    if takes_json || !headers.contains_key(ACCEPT) {
+    let takes_json = takes_json || !headers.contains_key(ACCEPT);
+    if takes_json {
         headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
     }
+    takes_json
+}
+
+fn unstored(mut response: Response<Payload>) -> Response<Payload> {
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 /// JSON-RPC's own error for a body that can't be read.

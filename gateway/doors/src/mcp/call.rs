@@ -34,6 +34,25 @@ pub(super) struct Caller<M: Middle> {
     pub(super) span: tracing::Span,
 }
 
+/// What a tool says: a text for the model, and a structure.
+pub(super) struct Told {
+    pub(super) text: String,
+    /// In JSON; none where the text is it.
+    pub(super) structure: Option<String>,
+    pub(super) is_error: bool,
+}
+
+impl From<Told> for CallToolResult {
+    fn from(told: Told) -> Self {
+        let Told { text, structure, is_error } = told;
+        let structure: Option<Value> = serde_json::from_str(structure.as_deref().unwrap_or(&text)).ok();
+        let make = if is_error { CallToolResult::error } else { CallToolResult::success };
+        let mut result = make(vec![ContentBlock::text(text)]);
+        result.structured_content = structure;
+        result
+    }
+}
+
 /// The tools.
 #[derive(Clone)]
 pub(super) struct Tools<M> {
@@ -48,9 +67,20 @@ impl<M: Middle> Tools<M> {
         Self { middle, tool_bytes, statement_bytes }
     }
 
-    async fn run(&self, name: Name, caller: &Caller<M>) -> Result<CallToolResult, Refused> {
-        let entered = &caller.entered;
-        let arguments = caller.arguments.clone().unwrap_or_else(|| Item::Map(Vec::new()));
+    /// Runs a tool. Whatever goes wrong is told to the model.
+    pub(super) async fn told(&self, name: Name, entered: &M::Entered, arguments: Option<Item>) -> Told {
+        match AssertUnwindSafe(self.run(name, entered, arguments)).catch_unwind().await {
+            Ok(Ok(told)) => told,
+            Ok(Err(refusal)) => refused(&refusal),
+            Err(_) => {
+                tracing::error!(tool = name.text(), "a tool's call panicked");
+                refused(&Refusal::new(Code::Internal, "something is wrong inside the gateway").into())
+            }
+        }
+    }
+
+    async fn run(&self, name: Name, entered: &M::Entered, arguments: Option<Item>) -> Result<Told, Refused> {
+        let arguments = arguments.unwrap_or_else(|| Item::Map(Vec::new()));
         let mut fields = Fields::open(arguments, Path::default())?;
         match name {
             Name::ListTables => {
@@ -132,7 +162,7 @@ impl<M: Middle> Tools<M> {
         }
     }
 
-    async fn rows(&self, opened: Opened<M::Rows>) -> Result<CallToolResult, Refused> {
+    async fn rows(&self, opened: Opened<M::Rows>) -> Result<Told, Refused> {
         let Opened { decision_id, columns, mut rows } = opened;
         let mut out = BytesMut::with_capacity(1024);
         let mut encoder = Encoder::begin(Format::Json, &decision_id, &columns, &mut out);
@@ -156,9 +186,8 @@ impl<M: Middle> Tools<M> {
         };
         encoder.end(end, &mut out);
         let internal = || Refusal::new(Code::Internal, "the answer could not be written");
-        let structure: Value = serde_json::from_slice(&out).map_err(|_| internal())?;
         let text = String::from_utf8(out.into()).map_err(|_| internal())?;
-        Ok(both(text, structure))
+        Ok(Told { text, structure: None, is_error: false })
     }
 }
 
@@ -167,15 +196,9 @@ fn mount(fields: &mut Fields, known: &[&'static str]) -> Result<Option<MountName
     Ok(fields.text("mount")?.map(MountName::new))
 }
 
-fn both(text: String, structure: Value) -> CallToolResult {
-    let mut result = CallToolResult::success(vec![ContentBlock::text(text)]);
-    result.structured_content = Some(structure);
-    result
-}
-
-fn structured(value: &impl Serialize) -> CallToolResult {
-    let structure = serde_json::to_value(value).unwrap_or(Value::Null);
-    both(structure.to_string(), structure)
+fn structured(value: &impl Serialize) -> Told {
+    let text = serde_json::to_value(value).unwrap_or(Value::Null).to_string();
+    Told { text, structure: None, is_error: false }
 }
 
 fn tables(detail: &MountDetail) -> Value {
@@ -214,7 +237,7 @@ fn unknown_table(table: &str, detail: &MountDetail) -> Refusal {
 }
 
 /// A refusal as a model reads it: what, why, and what to do instead; the structure is that of every door.
-fn refused(refused: &Refused) -> CallToolResult {
+fn refused(refused: &Refused) -> Told {
     let Refused { refusal, decision_id } = refused;
     let mut text = format!("refused ({}): {}", refusal.code, refusal.message);
     if let Some(hint) = &refusal.hint {
@@ -228,9 +251,8 @@ fn refused(refused: &Refused) -> CallToolResult {
         text.push_str("\ndecision: ");
         text.push_str(id);
     }
-    let mut result = CallToolResult::error(vec![ContentBlock::text(text)]);
-    result.structured_content = Some(json!({ "error": error_fields(refusal, decision_id.as_deref()) }));
-    result
+    let structure = json!({ "error": error_fields(refusal, decision_id.as_deref()) });
+    Told { text, structure: Some(structure.to_string()), is_error: true }
 }
 
 impl<M: Middle> ServerHandler for Tools<M> {
@@ -273,20 +295,11 @@ impl<M: Middle> ServerHandler for Tools<M> {
             .and_then(|parts| parts.extensions.get::<Arc<Caller<M>>>())
             .cloned()
             .ok_or_else(|| ErrorData::internal_error("the request has no caller", None))?;
-        let running = self.run(name, &caller).instrument(caller.span.clone());
+        let running = self.told(name, &caller.entered, caller.arguments.clone()).instrument(caller.span.clone());
         // The client's going away drops the answer, which cancels the backend's work.
-        let ran = tokio::select! {
-            ran = AssertUnwindSafe(running).catch_unwind() => ran,
-            () = context.ct.cancelled() => return Err(ErrorData::internal_error("cancelled", None)),
-        };
-        Ok(match ran {
-            Ok(Ok(result)) => result,
-            Ok(Err(refusal)) => refused(&refusal),
-            Err(_) => {
-                tracing::error!(tool = name.text(), "a tool's call panicked");
-                refused(&Refusal::new(Code::Internal, "something is wrong inside the gateway").into())
-            }
+        tokio::select! {
+            told = running => Ok(CallToolResult::from(told).into()),
+            () = context.ct.cancelled() => Err(ErrorData::internal_error("cancelled", None)),
         }
-        .into())
     }
 }

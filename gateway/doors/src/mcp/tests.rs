@@ -184,6 +184,74 @@ async fn the_mount_may_be_left_out_where_there_is_one() {
     assert_eq!(result["structuredContent"]["mounts"].as_array().unwrap().len(), 2);
 }
 
+/// The library reads, checks and writes for itself; a call that goes past it must get the same.
+#[tokio::test]
+async fn a_plain_call_is_answered_as_the_library_would() {
+    let server = server().await;
+    let echo = json!({ "sql": "echo", "params": ["\"\\\u{1}\n é", 9_007_199_254_740_993_i64, null, 1.5, true] });
+    for (name, arguments) in [
+        ("query", json!({ "sql": "rows 3" })),
+        ("query", echo),
+        ("query", json!({ "sql": "refuse" })),
+        ("query", json!({ "sql": "panic" })),
+        ("query", json!({ "sql": "rows 1", "colour": "red" })),
+        ("query", json!({})),
+        ("explain", json!({ "sql": "rows 1" })),
+        ("explain", json!({ "sql": "refuse" })),
+        ("list_tables", json!({})),
+        ("describe_table", json!({ "table": "orders" })),
+        ("my_permissions", json!({})),
+    ] {
+        for id in [json!(1), json!("a \"name\"")] {
+            let mut told = Vec::new();
+            // With a field that means nothing the call is not plain.
+            for params in [
+                json!({ "name": name, "arguments": arguments }),
+                json!({ "name": name, "arguments": arguments, "_meta": {} }),
+            ] {
+                let body = json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params }).to_string();
+                let headers = ["authorization: Bearer good", JSON, ACCEPT, "mcp-protocol-version: 2025-06-18"];
+                let answer = server.send("POST", "/mcp", &headers, body.as_bytes()).await;
+                let header = |name| answer.header(name).map(str::to_owned);
+                told.push((answer.status, header("content-type"), header("cache-control"), answer.json()));
+            }
+            assert_eq!(told[0], told[1], "{name} {arguments}");
+            assert_eq!(told[0].3["id"], id);
+        }
+    }
+}
+
+/// What the library would refuse must not be taken because it looks plain.
+#[tokio::test]
+async fn what_is_not_plain_is_the_librarys() {
+    let server = server().await;
+    let plain = json!({ "name": "query", "arguments": { "sql": "rows 1" } });
+    let send = async |message: Value, header: &str| {
+        let headers = ["authorization: Bearer good", JSON, ACCEPT, header];
+        server.send("POST", "/mcp", &headers, message.to_string().as_bytes()).await
+    };
+    let message = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": plain });
+    for header in ["mcp-protocol-version: 1999-01-01", "mcp-protocol-version: 2026-07-28"] {
+        assert_ne!(send(message.clone(), header).await.status, 200, "{header}");
+    }
+    for (field, value) in [
+        ("jsonrpc", json!("1.0")),
+        ("id", json!(null)),
+        ("method", json!("tools/none")),
+        ("params", json!({ "name": "none", "arguments": {} })),
+        ("params", json!({ "name": 1, "arguments": {} })),
+        ("params", json!({ "arguments": {} })),
+        ("params", json!([])),
+    ] {
+        let mut message = message.clone();
+        message[field] = value.clone();
+        let answer = send(message, "x-nothing: 1").await;
+        let told = answer.text();
+        assert!(!told.contains("\"content\""), "{field} {value}: {told}");
+    }
+    assert_eq!(server.seen.ran.load(Ordering::SeqCst), 0);
+}
+
 #[tokio::test]
 async fn rows_come_as_text_and_as_structure() {
     let server = server().await;
