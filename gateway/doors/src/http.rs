@@ -122,7 +122,8 @@ impl<M: Middle> Port<M> {
     ) -> Result<Response<Payload>, Refused> {
         match route.handler {
             Handler::OpenApi => Ok(answer::bytes(self.openapi.clone(), Encoding::Json)),
-            Handler::Mcp => self.mcp.answer(request, token).await,
+            // In a place of its own: it is large, and would be copied into each future around it.
+            Handler::Mcp => Box::pin(self.mcp.answer(request, token)).await,
             Handler::Sessions => self.sessions(request).await,
             Handler::Mounts => {
                 let entered = self.middle.enter(token(request.headers())?, Door::Http)?;

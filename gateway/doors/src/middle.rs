@@ -1,7 +1,7 @@
 //! What a door needs of the middle. The gateway is the one that serves; tests of doors put a scripted one here, to
 //! see what becomes of answers that break off, stall or never end.
 
-use std::future::Future;
+use std::{future::Future, sync::Arc};
 
 use mountgate_backend::{Answer, Batch};
 use mountgate_core::{Door, MountName, Refusal};
@@ -24,7 +24,7 @@ pub(crate) trait Rows: Send + 'static {
 /// An answer that has begun.
 pub(crate) struct Opened<R> {
     pub(crate) decision_id: String,
-    pub(crate) columns: Vec<ReplyColumn>,
+    pub(crate) columns: Arc<[ReplyColumn]>,
     pub(crate) rows: R,
 }
 

@@ -124,7 +124,7 @@ async fn answer<A: Answers>(
     activity: Arc<Activity>,
 ) -> Result<Response<Payload>, Infallible> {
     let busy = activity.begin();
-    let response = AssertUnwindSafe(Arc::clone(&answers).answer(request)).catch_unwind().await;
+    let response = AssertUnwindSafe(Box::pin(Arc::clone(&answers).answer(request))).catch_unwind().await;
     let response = response.unwrap_or_else(|_| {
         tracing::error!("a request's handling panicked");
         answers.panicked()

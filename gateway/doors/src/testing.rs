@@ -154,7 +154,7 @@ impl Script {
             echo = Some(batch);
         }
         let rows = Scripted { left, written: 0, then, echo, seen: Arc::clone(&self.seen) };
-        Ok(Opened { decision_id: "d-1".into(), columns, rows })
+        Ok(Opened { decision_id: "d-1".into(), columns: columns.into(), rows })
     }
 }
 

@@ -132,7 +132,8 @@ impl Store {
     pub async fn stream(&self, call: Call) -> Result<Rows, StoreError> {
         match self {
             Self::Sqlite(store) => store.stream(call).await,
-            Self::Postgres(store) => store.stream(call).await,
+            // In a place of its own: it is large, and would be copied into each future around it.
+            Self::Postgres(store) => Box::pin(store.stream(call)).await,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What doors say to the middle and what they get back. No protocol here: doors turn bytes into these and back.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use mountgate_backend::Answer;
 use mountgate_core::{AgentName, ClaimName, ClaimValue, MountName, Refusal, RelationName, Value};
@@ -64,7 +64,7 @@ pub struct Reply {
     /// The decision's id: `X-Mountgate-Decision`.
     pub decision_id: String,
     /// The columns.
-    pub columns: Vec<ReplyColumn>,
+    pub columns: Arc<[ReplyColumn]>,
     /// The rows, batch by batch. A door must not end its message as whole before `Answer::next` said that it is.
     pub answer: Answer,
     /// The caps that apply to it.

@@ -348,7 +348,8 @@ impl Gateway {
     ) -> Result<Reply, Refused> {
         let generation = self.generation();
         let mut trail = Trail::begin(name, &source);
-        let result = self.run(entered, &generation, name, &source, purpose, &mut trail).await;
+        // In a place of its own: it is large, and would be copied into each future around it.
+        let result = Box::pin(self.run(entered, &generation, name, &source, purpose, &mut trail)).await;
         let beside = trail.beside.take();
         let answered = match result {
             Ok(mut reply) => {
@@ -385,17 +386,7 @@ impl Gateway {
         let recorded = self.record(permitted, generation, &known, &params, &planned, &decided, caps, trail).await?;
         trail.recorded = true;
         let answer = mount.spec.backend.read(recorded).await?;
-        let columns = planned
-            .plan
-            .columns()
-            .iter()
-            .zip(answer.columns())
-            .map(|(column, store)| ReplyColumn {
-                name: column.name.clone(),
-                ty: column.ty.as_ref().unwrap_or(&store.ty).label(),
-                masks: column.masks.iter().map(|mask| (*mask).to_owned()).collect(),
-            })
-            .collect();
+        let columns = planned.columns(answer.columns());
         Ok(Reply { decision_id: trail.id.to_string(), columns, answer, caps })
     }
 
@@ -592,7 +583,7 @@ enum Source<'a> {
 struct Ready<'a> {
     known: Arc<Known>,
     params: Cow<'a, [Value]>,
-    planned: Planned,
+    planned: Arc<Planned>,
     decided: Arc<Decided>,
 }
 

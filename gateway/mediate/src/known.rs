@@ -3,11 +3,14 @@
 
 use std::sync::Arc;
 
-use mountgate_core::{Code, Digest, Grant, PredicateValue, Refusal, Scope, Touch, Value, request::RequestRelation};
+use mountgate_backend::RowColumn;
+use mountgate_core::{
+    Code, ColumnType, Digest, Grant, PredicateValue, Refusal, Scope, Touch, Value, request::RequestRelation,
+};
 use mountgate_sql::{Plan, Statement};
 use parking_lot::Mutex;
 
-use crate::Mount;
+use crate::{Mount, ReplyColumn};
 
 /// Plans kept for each statement: one for each grant met lately.
 const PLANS: usize = 16;
@@ -18,7 +21,7 @@ pub(crate) struct Known {
     pub(crate) statement: Statement,
     pub(crate) touch: Arc<Touch>,
     pub(crate) ceiling: Arc<Vec<RequestRelation>>,
-    plans: Mutex<Vec<Planned>>,
+    plans: Mutex<Vec<Arc<Planned>>>,
 }
 
 /// What policies may see of a statement, as digests: verdicts are remembered by them, so that statements which look the
@@ -44,11 +47,39 @@ impl Seen {
 }
 
 /// A plan and the grant that it is for.
-#[derive(Clone)]
 pub(crate) struct Planned {
     pub(crate) grant: Arc<Grant>,
     pub(crate) scope: Arc<Scope>,
     pub(crate) plan: Arc<Plan>,
+    told: Mutex<Option<Told>>,
+}
+
+/// The columns as they were last told.
+struct Told {
+    /// What the store told then.
+    types: Vec<ColumnType>,
+    columns: Arc<[ReplyColumn]>,
+}
+
+impl Planned {
+    /// The columns of an answer, for which the store told these.
+    pub(crate) fn columns(&self, store: &[RowColumn]) -> Arc<[ReplyColumn]> {
+        let mut told = self.told.lock();
+        if let Some(Told { types, columns }) = &*told
+            && types.iter().eq(store.iter().map(|column| &column.ty))
+        {
+            return Arc::clone(columns);
+        }
+        let reply = self.plan.columns().iter().zip(store).map(|(column, store)| ReplyColumn {
+            name: column.name.clone(),
+            ty: column.ty.as_ref().unwrap_or(&store.ty).label(),
+            masks: column.masks.iter().map(|mask| (*mask).to_owned()).collect(),
+        });
+        let columns: Arc<[ReplyColumn]> = reply.collect();
+        let types = store.iter().map(|column| column.ty.clone()).collect();
+        *told = Some(Told { types, columns: Arc::clone(&columns) });
+        columns
+    }
 }
 
 /// Why there is no plan.
@@ -81,19 +112,22 @@ impl Known {
     }
 
     /// The plan under a grant: remembered, or made.
-    pub(crate) fn plan(&self, mount: &Mount, grant: &Arc<Grant>) -> Result<Planned, Unplanned> {
-        if let Some(planned) = self.plans.lock().iter().find(|planned| planned.grant == *grant) {
-            return Ok(planned.clone());
+    pub(crate) fn plan(&self, mount: &Mount, grant: &Arc<Grant>) -> Result<Arc<Planned>, Unplanned> {
+        let equal = |planned: &&Arc<Planned>| Arc::ptr_eq(&planned.grant, grant) || planned.grant == *grant;
+        if let Some(planned) = self.plans.lock().iter().find(equal) {
+            return Ok(Arc::clone(planned));
         }
         let scope = Scope::narrow(&mount.spec.ceiling, &self.touch, grant)
             .map_err(|error| Unplanned::Policy(error.to_string()))?;
         let plan = self.statement.enforce(&scope).map_err(Unplanned::Refused)?;
-        let planned = Planned { grant: Arc::clone(grant), scope: Arc::new(scope), plan: Arc::new(plan) };
+        let told = Mutex::default();
+        let planned =
+            Arc::new(Planned { grant: Arc::clone(grant), scope: Arc::new(scope), plan: Arc::new(plan), told });
         let mut plans = self.plans.lock();
         if plans.len() >= PLANS {
             plans.remove(0);
         }
-        plans.push(planned.clone());
+        plans.push(Arc::clone(&planned));
         Ok(planned)
     }
 }
