@@ -145,7 +145,7 @@ impl Fixture {
             rows.extend(batch.rows().map(<[Value]>::to_vec));
         }
         let truncated = reply.answer.summary().truncated;
-        Ok(Answered { columns: reply.columns.into_iter().map(|column| column.name).collect(), rows, truncated })
+        Ok(Answered { columns: reply.columns.iter().map(|column| column.name.clone()).collect(), rows, truncated })
     }
 
     /// Everything that the gateway wrote into its folder but the database itself, to look for canaries in.

@@ -184,7 +184,7 @@ impl World {
             rows.extend(batch.rows().map(<[Value]>::to_vec));
         }
         let truncated = reply.answer.summary().truncated;
-        Ok(Answer { columns: reply.columns.into_iter().map(|column| column.name).collect(), rows, truncated })
+        Ok(Answer { columns: reply.columns.iter().map(|column| column.name.clone()).collect(), rows, truncated })
     }
 }
 
