@@ -15,6 +15,7 @@ mod secret;
 mod shadow;
 pub(crate) mod source;
 pub(crate) mod units;
+mod write;
 
 use std::{
     collections::BTreeMap,

@@ -81,7 +81,14 @@ impl Server {
         for warning in &warnings {
             tracing::warn!("{warning}");
         }
-        let gateway = Gateway::new(Parts { identity, ledger, gate: config.main.gate.requests, generation, warnings });
+        let gateway = Gateway::new(Parts {
+            identity,
+            ledger,
+            gate: config.main.gate.requests,
+            generation,
+            holds: None,
+            warnings,
+        });
         Ok(Self { path: path.to_owned(), config, seen, state, composer, digests, gateway, data, admin })
     }
 

@@ -40,9 +40,47 @@ impl RelationInfo {
     }
 }
 
+/// A foreign key of a relation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parent {
+    /// The columns that refer.
+    pub columns: Vec<ColumnName>,
+    /// The schema of the relation referred to.
+    pub schema: String,
+    /// Its name within the schema.
+    pub name: String,
+    /// The columns referred to, in the order of `columns`.
+    pub referred: Vec<ColumnName>,
+}
+
+/// A foreign key of another relation, which refers to this one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dependent {
+    /// The other relation, as the store names it.
+    pub relation: String,
+    /// The columns of this relation that are referred to.
+    pub columns: Vec<ColumnName>,
+    /// Whether the store changes the other relation's rows where a row here is deleted.
+    pub on_delete: bool,
+    /// Whether it does where the columns here are updated.
+    pub on_update: bool,
+}
+
+/// How a relation hangs together with others.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Links {
+    /// Its foreign keys.
+    pub parents: Vec<Parent>,
+    /// The foreign keys that refer to it, of the whole store.
+    pub dependents: Vec<Dependent>,
+}
+
 /// The relations of a store that a mount names.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Catalogue {
     /// By the name that the mount uses.
     pub relations: BTreeMap<RelationName, RelationInfo>,
+    /// How those that are tables hang together with others, by the same names.
+    #[serde(default)]
+    pub links: BTreeMap<RelationName, Links>,
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::{
     AgentName, Catalogue, ColumnInfo, ColumnName, ColumnType, Filter, Hours, LimitKey, Limits, Mask, RelationInfo,
-    RelationName,
+    RelationName, WriteCeiling, WriteDeclaration, write,
 };
 
 /// A column that the mount's agents may see.
@@ -57,6 +57,8 @@ pub struct RelationCeiling {
     pub require: Vec<ColumnName>,
     /// That it answers with statistics only.
     pub aggregate: Option<Aggregate>,
+    /// What agents may write of it; none where nothing.
+    pub write: Option<WriteCeiling>,
     /// Where the store's own wall shows it, if one stands.
     #[serde(skip)]
     pub wall: Option<Walled>,
@@ -125,6 +127,8 @@ pub struct RelationDeclaration {
     pub require: Vec<ColumnName>,
     /// That it answers with statistics only.
     pub aggregate: Option<Aggregate>,
+    /// What agents may write of it.
+    pub write: Option<WriteDeclaration>,
 }
 
 /// Why a declaration does not fit the backend. `place` is the path of the key in the mount's file.
@@ -269,6 +273,11 @@ impl Ceiling {
                     errors.push(CeilingError { place: place(&["filter"]), culprit: None, message });
                 }
             }
+            let write = declaration.write.as_ref().and_then(|declared_write| {
+                write::join(name, declared, declaration, declared_write, catalogue)
+                    .map_err(|found| errors.extend(found))
+                    .ok()
+            });
             relations.insert(
                 name.clone(),
                 RelationCeiling {
@@ -283,6 +292,7 @@ impl Ceiling {
                     filter: declaration.filter.clone(),
                     require: declaration.require.clone(),
                     aggregate: declaration.aggregate.clone(),
+                    write,
                     wall: None,
                 },
             );

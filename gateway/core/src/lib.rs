@@ -21,6 +21,7 @@ pub mod touch;
 pub mod value;
 pub mod verdict;
 pub mod weaken;
+pub mod write;
 
 pub use caller::{Caller, ClaimValue, Claims, Door, Principal};
 pub use catalogue::{Catalogue, ColumnInfo, RelationInfo};
@@ -40,3 +41,4 @@ pub use scope::{Scope, ScopedColumn, ScopedRelation};
 pub use touch::{Predicate, PredicateValue, RelationTouch, Touch, Use, Uses, Verb};
 pub use value::{ColumnType, Value};
 pub use verdict::{Grant, RelationGrant, Verdict};
+pub use write::{Approval, ParentCeiling, WriteCeiling, WriteDeclaration};

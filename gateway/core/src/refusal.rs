@@ -80,6 +80,12 @@ codes! {
     MountExpired = "mount_expired", 403, Agent;
     /// The token is good but not for this: an agent that mints, a minter that reads, claims beyond a minter's.
     NotPermitted = "not_permitted", 403, Agent;
+    /// The mount lets nothing of the kind be written: not the verb, not the column, not without a key.
+    WriteNotAllowed = "write_not_allowed", 403, Agent;
+    /// A row would be out of scope after the write, or a row that it refers to is.
+    RowOutOfScope = "row_out_of_scope", 403, Agent;
+    /// The write would change more rows than the mount lets one write change.
+    TooManyRows = "too_many_rows", 403, Agent;
     /// The request needs a person's approval, which this route cannot wait for.
     ApprovalRequired = "approval_required", 403, Policy;
     /// The mount does not exist, or does not serve this agent.
@@ -90,6 +96,12 @@ codes! {
     MethodNotAllowed = "method_not_allowed", 405, Agent;
     /// The client was too slow in sending its request.
     RequestTimeout = "request_timeout", 408, Agent;
+    /// The key was used by another request of the same agent, mount and claims.
+    IdempotencyConflict = "idempotency_conflict", 409, Agent;
+    /// The store's constraints do not take the write. Which one, and of which rows, is not told.
+    ConstraintFailed = "constraint_failed", 409, Agent;
+    /// Something else changed the same rows at the same time, or the same request is still under way.
+    WriteConflict = "write_conflict", 409, Agent;
     /// The body, the statement or a value is larger than allowed.
     TooLarge = "too_large", 413, Agent;
     /// The body is of a type that is not read here, or the answer is wanted in one that is not written.
@@ -114,6 +126,10 @@ codes! {
     BackendUnavailable = "backend_unavailable", 502, Backend;
     /// The store refused a statement that the gateway took for sound; the operator's log says more.
     BackendRefused = "backend_refused", 502, Backend;
+    /// Whether the write took place is not known: the connection was lost, or the gateway stopped, while it was committed.
+    OutcomeUnknown = "outcome_unknown", 502, Backend;
+    /// The write needs a person's approval, and this gateway has no place where it could wait for one.
+    ApprovalUnavailable = "approval_unavailable", 503, Gateway;
     /// The ledger cannot be written, so nothing may leave.
     LedgerUnavailable = "ledger_unavailable", 503, Gateway;
     /// The policy trapped, ran too long, used too much, or gave a verdict past the ceiling.

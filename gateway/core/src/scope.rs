@@ -170,6 +170,18 @@ impl Scope {
         self.relations.get(name)
     }
 
+    /// The same without the ceiling's demands of statements (keys, statistics): for the gateway's own look-ups of single
+    /// rows by their keys, which tell no more than whether a row is in scope.
+    #[must_use]
+    pub fn for_lookups(&self) -> Self {
+        let mut lookups = self.clone();
+        for relation in lookups.relations.values_mut() {
+            relation.require.clear();
+            relation.aggregate = None;
+        }
+        lookups
+    }
+
     /// Every relation in scope, by name.
     pub fn relations(&self) -> &BTreeMap<RelationName, ScopedRelation> {
         &self.relations
@@ -207,6 +219,7 @@ fn narrow_without_ceiling(ceiling: &Ceiling, touch: &Touch, grant: &Grant) -> Re
             filter: None,
             require: vec![],
             aggregate: None,
+            write: relation.write.clone(),
             wall: relation.wall.clone(),
         };
         if let Some(shown) = shown {

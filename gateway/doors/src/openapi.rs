@@ -148,6 +148,14 @@ fn may(route: &Route, code: Code) -> bool {
         Code::Malformed | Code::Internal => true,
         // What is at a path and for which method is what this document says.
         Code::RouteNotFound | Code::MethodNotAllowed => false,
+        Code::WriteNotAllowed
+        | Code::RowOutOfScope
+        | Code::TooManyRows
+        | Code::IdempotencyConflict
+        | Code::ConstraintFailed
+        | Code::WriteConflict
+        | Code::OutcomeUnknown
+        | Code::ApprovalUnavailable => false,
         Code::Overloaded => true,
         Code::Unauthenticated | Code::RateLimited | Code::NotPermitted => route.token.is_some(),
         Code::RequestTimeout | Code::TooLarge => body,

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use mountgate_backend::Answer;
 use mountgate_core::{AgentName, ClaimName, ClaimValue, MountName, Refusal, RelationName, Value};
 use mountgate_limits::Caps;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A statement for a mount.
 #[derive(Clone, Debug)]
@@ -47,7 +47,7 @@ impl From<Refusal> for Refused {
 }
 
 /// A column of an answer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReplyColumn {
     /// The name, as the statement names it.
     pub name: String,
@@ -55,7 +55,7 @@ pub struct ReplyColumn {
     #[serde(rename = "type")]
     pub ty: String,
     /// The masks that its values went through, where it is a bare masked column.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub masks: Vec<String>,
 }
 

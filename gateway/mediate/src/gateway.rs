@@ -19,7 +19,7 @@ use mountgate_limits::{BudgetKey, GateKey, Gated, Limiter, Permitted};
 use parking_lot::Mutex;
 
 use crate::{
-    Explanation, Generation, Mint, Minted, Mount, Query, Read, Refused, Reply, ReplyCaps, ReplyColumn,
+    Explanation, Generation, Mint, Minted, Mount, Query, Read, Refused, Reply, ReplyCaps, ReplyColumn, SharedHolds,
     decide::{Decided, Failed, Question},
     describe::explained,
     known::{Known, Planned, Unplanned},
@@ -44,6 +44,8 @@ pub struct Parts {
     pub gate: Rate,
     /// Mounts and policies.
     pub generation: Generation,
+    /// Where writes wait for approval; without it, those that need one are refused.
+    pub holds: Option<SharedHolds>,
     /// What an operator should know: walls not built, unsigned plugins.
     pub warnings: Vec<String>,
 }
@@ -58,6 +60,7 @@ struct Inner {
     ledger: Ledger,
     gate: Rate,
     generation: ArcSwap<Generation>,
+    holds: Option<SharedHolds>,
     /// Generations before it. Held here too, so that the last request on one need not pay for its end.
     retired: Mutex<Vec<Arc<Generation>>>,
     reloads: Reloads,
@@ -100,6 +103,7 @@ impl Gateway {
             ledger: parts.ledger,
             gate: parts.gate,
             generation: ArcSwap::from_pointee(parts.generation),
+            holds: parts.holds,
             retired: Mutex::default(),
             reloads: Reloads::new(),
             shadows: Shadows::new(),
@@ -164,6 +168,11 @@ impl Gateway {
     /// Who may ask.
     pub fn identity(&self) -> &Identity {
         &self.0.identity
+    }
+
+    /// Where writes wait for approval.
+    pub fn holds(&self) -> Option<&SharedHolds> {
+        self.0.holds.as_ref()
     }
 
     /// The record.

@@ -16,6 +16,7 @@ mod mount;
 pub mod reload;
 pub mod replay;
 mod shadow;
+mod write;
 
 pub use api::*;
 pub use gateway::{Entered, Gateway, Parts};
@@ -24,3 +25,6 @@ pub use health::Health;
 pub use inspect::Inspection;
 pub use mount::{Assigned, Mount, MountSpec};
 pub use shadow::Shadow;
+pub use write::{
+    Executed, Held, HeldWrite, HoldId, HoldStatus, Holds, NewHold, SharedHolds, Write, WriteReply, Written,
+};

@@ -76,6 +76,7 @@ fn build() -> Option<Ceiling> {
             ),
             relation("dept", vec![column("id", int, "int4"), column("title", text, "text")]),
         ]),
+        ..Catalogue::default()
     };
     let names = |list: &[&str]| list.iter().map(|name| ColumnName::from(*name)).collect::<Vec<_>>();
     let declared = BTreeMap::from([

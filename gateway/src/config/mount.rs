@@ -20,7 +20,7 @@ use super::{
     reader::{Table, Value},
     shadow::{self, ShadowChoice},
     source::{Notes, Problem, Source},
-    units,
+    units, write,
 };
 
 /// A policy and its settings, as a mount or one of its agents uses it.
@@ -272,10 +272,10 @@ pub(crate) fn table(table: &Table<'_>) -> Option<RelationDeclaration> {
     }
     let filter = table.get("filter").and_then(|value| value.parsed(mountgate_sql::filter::parse));
     let lend = table.get("lend").map(|value| names(&value)).unwrap_or_default();
-    table.not_yet("write", "mounts are for reading until writes and their approval are built; take it out");
+    let write = table.get("write").and_then(|value| write::write(&value));
     let require = table.get("require").map(|value| names(&value)).unwrap_or_default();
     let aggregate = table.get("aggregate").and_then(|value| aggregate(&value));
-    Some(RelationDeclaration { columns: columns?, masks, lend, filter, require, aggregate })
+    Some(RelationDeclaration { columns: columns?, masks, lend, filter, require, aggregate, write })
 }
 
 /// `{ unit = "customer_id", min_group = 5 }`
@@ -288,7 +288,7 @@ fn aggregate(value: &Value<'_>) -> Option<Aggregate> {
 }
 
 /// Columns named one by one.
-fn names(value: &Value<'_>) -> Vec<ColumnName> {
+pub(super) fn names(value: &Value<'_>) -> Vec<ColumnName> {
     let columns = value.strings().unwrap_or_default();
     if columns.iter().any(|(column, _)| *column == "*") {
         value.reject("columns are named one by one: `*` would take in columns that are added later");

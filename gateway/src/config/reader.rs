@@ -77,11 +77,6 @@ impl<'d> Table<'d> {
         found
     }
 
-    /// Refuses a key that a later version will know.
-    pub(crate) fn not_yet(&self, key: &'static str, why: &str) {
-        self.refuse(key, &format!("`{key}` is not supported by this version yet: {why}"));
-    }
-
     /// Refuses a key by name, and nothing is shown of what stands under it.
     pub(crate) fn refuse(&self, key: &'static str, message: &str) {
         if let Some((name, _)) = self.entries.get_key_value(key) {

@@ -37,10 +37,11 @@ fn demanding(aggregate: Option<Aggregate>) -> Ceiling {
         filter: Some(eq("tenant", Node::Claim("tenant".into()))),
         require: vec!["id".into()],
         aggregate,
+        write: None,
     };
     Ceiling::build(
         &[(RelationName::from("customers"), declaration)].into(),
-        &Catalogue { relations: [(RelationName::from("customers"), store)].into() },
+        &Catalogue { relations: [(RelationName::from("customers"), store)].into(), ..Catalogue::default() },
         vec![],
         Limits::default(),
         LimitKey::Agent,

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use mountgate_core::{Catalogue, ColumnInfo, ColumnName, ColumnType, RelationInfo, RelationName};
+use mountgate_core::{
+    Catalogue, ColumnInfo, ColumnName, ColumnType, RelationInfo, RelationName,
+    catalogue::{Dependent, Links, Parent},
+};
 
 use super::{
     error::{Phase, failed},
@@ -44,6 +47,30 @@ const KEY: &str = "SELECT a.attname::text
     WHERE i.indrelid = $1 AND i.indisprimary AND k.n <= i.indnkeyatts
     ORDER BY k.n";
 
+/// The relation's foreign keys: the other's schema and name, the columns that refer, those referred to.
+const OUT: &str = "SELECT n.nspname::text, o.relname::text,
+           ARRAY(SELECT a.attname::text FROM unnest(c.conkey) WITH ORDINALITY AS k(attnum, n)
+                 JOIN pg_catalog.pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.attnum ORDER BY k.n),
+           ARRAY(SELECT a.attname::text FROM unnest(c.confkey) WITH ORDINALITY AS k(attnum, n)
+                 JOIN pg_catalog.pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.attnum ORDER BY k.n)
+    FROM pg_catalog.pg_constraint c
+    JOIN pg_catalog.pg_class o ON o.oid = c.confrelid
+    JOIN pg_catalog.pg_namespace n ON n.oid = o.relnamespace
+    WHERE c.contype = 'f' AND c.conrelid = $1
+    ORDER BY c.oid";
+
+/// The foreign keys that refer to the relation: the other's name, the columns referred to, and whether the other is
+/// changed with them.
+const IN: &str = "SELECT n.nspname || '.' || o.relname,
+           ARRAY(SELECT a.attname::text FROM unnest(c.confkey) WITH ORDINALITY AS k(attnum, n)
+                 JOIN pg_catalog.pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.attnum ORDER BY k.n),
+           c.confdeltype NOT IN ('a', 'r'), c.confupdtype NOT IN ('a', 'r')
+    FROM pg_catalog.pg_constraint c
+    JOIN pg_catalog.pg_class o ON o.oid = c.conrelid
+    JOIN pg_catalog.pg_namespace n ON n.oid = o.relnamespace
+    WHERE c.contype = 'f' AND c.confrelid = $1
+    ORDER BY c.oid";
+
 /// The relations among `names`; `orders` is `public.orders`. Spelt exactly as PostgreSQL holds them.
 pub(super) async fn read(session: &mut Session, names: &[RelationName]) -> Result<Catalogue, StoreError> {
     let mut catalogue = Catalogue::default();
@@ -52,8 +79,9 @@ pub(super) async fn read(session: &mut Session, names: &[RelationName]) -> Resul
         let mut places = vec![("public", name.as_str())];
         places.extend(name.as_str().split_once('.'));
         for (schema, relation) in places {
-            if let Some(info) = relation_at(session, schema, relation).await? {
+            if let Some((info, links)) = relation_at(session, schema, relation).await? {
                 catalogue.relations.insert(name.clone(), info);
+                catalogue.links.insert(name.clone(), links);
                 break;
             }
         }
@@ -61,7 +89,11 @@ pub(super) async fn read(session: &mut Session, names: &[RelationName]) -> Resul
     Ok(catalogue)
 }
 
-async fn relation_at(session: &mut Session, schema: &str, name: &str) -> Result<Option<RelationInfo>, StoreError> {
+async fn relation_at(
+    session: &mut Session,
+    schema: &str,
+    name: &str,
+) -> Result<Option<(RelationInfo, Links)>, StoreError> {
     let client = Arc::clone(&session.client);
     let work = async move {
         let Some(found) = client.query_opt(RELATION, &[&schema, &name]).await? else { return Ok(None) };
@@ -89,9 +121,31 @@ async fn relation_at(session: &mut Session, schema: &str, name: &str) -> Result<
         }
         let key = client.query(KEY, &[&oid]).await?;
         let key = key.iter().map(|row| row.try_get::<_, String>(0).map(ColumnName::new)).collect::<Result<_, _>>()?;
-        Ok(Some(RelationInfo { schema: found.try_get(1)?, name: found.try_get(2)?, columns, key }))
+        let mut links = Links::default();
+        for row in client.query(OUT, &[&oid]).await? {
+            links.parents.push(Parent {
+                schema: row.try_get(0)?,
+                name: row.try_get(1)?,
+                columns: names(row.try_get(2)?),
+                referred: names(row.try_get(3)?),
+            });
+        }
+        for row in client.query(IN, &[&oid]).await? {
+            links.dependents.push(Dependent {
+                relation: row.try_get(0)?,
+                columns: names(row.try_get(1)?),
+                on_delete: row.try_get(2)?,
+                on_update: row.try_get(3)?,
+            });
+        }
+        let info = RelationInfo { schema: found.try_get(1)?, name: found.try_get(2)?, columns, key };
+        Ok(Some((info, links)))
     };
     session.drive(work).await?.map_err(|e: tokio_postgres::Error| failed(&e, Phase::Prepare))
+}
+
+fn names(names: Vec<String>) -> Vec<ColumnName> {
+    names.into_iter().map(ColumnName::new).collect()
 }
 
 /// Our name for a type. Enums are text, by their labels; what can't be read at all is `Any`.

@@ -5,7 +5,10 @@ use std::{
     sync::Arc,
 };
 
-use mountgate_core::{Catalogue, ColumnInfo, ColumnName, RelationInfo, RelationName};
+use mountgate_core::{
+    Catalogue, ColumnInfo, ColumnName, RelationInfo, RelationName,
+    catalogue::{Dependent, Links, Parent},
+};
 use parking_lot::Mutex;
 use rusqlite::{
     Connection, OptionalExtension,
@@ -21,6 +24,7 @@ pub(super) fn read(connection: &Connection, names: &[RelationName]) -> rusqlite:
     let mut catalogue = Catalogue::default();
     for name in names {
         if let Some(info) = relation(connection, name.as_str())? {
+            catalogue.links.insert(name.clone(), links(connection, &info.name)?);
             catalogue.relations.insert(name.clone(), info);
         }
     }
@@ -77,6 +81,80 @@ fn relation_in_main(connection: &Connection, name: &str) -> rusqlite::Result<Opt
         columns,
         key: key.into_iter().map(|(_, column)| column).collect(),
     }))
+}
+
+/// The foreign keys from and to the table. Names are told as the file spells the tables and columns themselves, however
+/// the keys spell them.
+fn links(connection: &Connection, name: &str) -> rusqlite::Result<Links> {
+    let mut links = Links::default();
+    for key in foreign_keys(connection, name)? {
+        links.parents.push(Parent {
+            columns: key.columns,
+            schema: "main".into(),
+            name: key.parent,
+            referred: key.referred,
+        });
+    }
+    let tables: Vec<String> = connection
+        .prepare("SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table'")?
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    for table in tables {
+        for key in foreign_keys(connection, &table)?.into_iter().filter(|key| key.parent == name) {
+            links.dependents.push(Dependent {
+                relation: table.clone(),
+                columns: key.referred,
+                on_delete: key.on_delete,
+                on_update: key.on_update,
+            });
+        }
+    }
+    Ok(links)
+}
+
+struct ForeignKey {
+    columns: Vec<ColumnName>,
+    parent: String,
+    referred: Vec<ColumnName>,
+    on_delete: bool,
+    on_update: bool,
+}
+
+fn foreign_keys(connection: &Connection, name: &str) -> rusqlite::Result<Vec<ForeignKey>> {
+    let mut statement = connection.prepare(
+        "SELECT k.id, k.seq, coalesce(t.name, k.\"table\"), coalesce(f.name, k.\"from\"),
+                coalesce(r.name, k.\"to\"), k.on_delete, k.on_update
+         FROM pragma_foreign_key_list(?1, 'main') AS k
+         LEFT JOIN pragma_table_list AS t ON t.schema = 'main' AND t.name = k.\"table\" COLLATE NOCASE
+         LEFT JOIN pragma_table_xinfo(?1, 'main') AS f ON f.name = k.\"from\" COLLATE NOCASE
+         LEFT JOIN pragma_table_xinfo(k.\"table\", 'main') AS r
+           ON CASE WHEN k.\"to\" IS NULL THEN r.pk = k.seq + 1 ELSE r.name = k.\"to\" COLLATE NOCASE END
+         ORDER BY k.id, k.seq",
+    )?;
+    let mut keys: Vec<(i64, ForeignKey)> = Vec::new();
+    let mut rows = statement.query([name])?;
+    while let Some(row) = rows.next()? {
+        let id: i64 = row.get(0)?;
+        let (column, referred) = (row.get::<_, String>(3)?, row.get::<_, Option<String>>(4)?.unwrap_or_default());
+        let acts = |at: usize| row.get::<_, String>(at).map(|act| !matches!(act.as_str(), "NO ACTION" | "RESTRICT"));
+        match keys.last_mut().filter(|(last, _)| *last == id) {
+            Some((_, key)) => {
+                key.columns.push(ColumnName::new(column));
+                key.referred.push(ColumnName::new(referred));
+            }
+            None => {
+                let key = ForeignKey {
+                    columns: vec![ColumnName::new(column)],
+                    parent: row.get(2)?,
+                    referred: vec![ColumnName::new(referred)],
+                    on_delete: acts(5)?,
+                    on_update: acts(6)?,
+                };
+                keys.push((id, key));
+            }
+        }
+    }
+    Ok(keys.into_iter().map(|(_, key)| key).collect())
 }
 
 fn is_binary(connection: &Connection, table: &str, column: &str) -> rusqlite::Result<bool> {

@@ -30,6 +30,7 @@ fn ceiling() -> Ceiling {
             relation("staff", &[("person", false), ("dept", false), ("u0", true), ("salary", false), ("age", false)]),
             relation("dept", &[("id", false), ("title", true)]),
         ]),
+        ..Catalogue::default()
     };
     let names = |list: &[&str]| list.iter().map(|name| ColumnName::from(*name)).collect::<Vec<_>>();
     let declared = BTreeMap::from([

@@ -63,7 +63,7 @@ fn a_column_called_false_is_not_the_truth_of_a_filter() {
     };
     let columns = vec![column("id"), column("FALSE"), column("true")];
     let info = RelationInfo { schema: "main".into(), name: "odd".into(), columns, key: vec![] };
-    let catalogue = Catalogue { relations: [(RelationName::from("odd"), info)].into() };
+    let catalogue = Catalogue { relations: [(RelationName::from("odd"), info)].into(), ..Catalogue::default() };
     let db = rusqlite::Connection::open_in_memory().unwrap();
     db.execute_batch(
         "CREATE TABLE odd (id INTEGER, \"FALSE\" INTEGER, \"true\" INTEGER); INSERT INTO odd VALUES (1, 1, 0);",

@@ -35,7 +35,7 @@ fn ceiling(columns: &[&str], masks: &[(&str, Mask)], filter: Option<Filter>) -> 
         ..RelationDeclaration::default()
     };
     let relation = RelationName::from("people");
-    let catalogue = Catalogue { relations: [(relation.clone(), store)].into() };
+    let catalogue = Catalogue { relations: [(relation.clone(), store)].into(), ..Catalogue::default() };
     let declared = BTreeMap::from([(relation, declaration)]);
     Ceiling::build(&declared, &catalogue, vec![], Limits::default(), LimitKey::Agent, None, None).unwrap()
 }

@@ -24,7 +24,7 @@ fn ceiling() -> Ceiling {
     let names = ["customers", "orders"];
     Ceiling::build(
         &names.iter().map(|name| (RelationName::from(*name), declaration.clone())).collect(),
-        &Catalogue { relations: names.iter().map(|name| relation(name)).collect() },
+        &Catalogue { relations: names.iter().map(|name| relation(name)).collect(), ..Catalogue::default() },
         vec![],
         Limits::default(),
         LimitKey::Agent,
