@@ -339,6 +339,8 @@ impl Mount {
                     lend: relation.lent.iter().map(|column| column.name.clone()).collect(),
                     filter: relation.filter.clone(),
                     aggregate: now.and_then(|now| now.aggregate.clone()),
+                    // What was decided is decided again; nothing is written.
+                    write: None,
                 },
             );
             catalogue.relations.insert(relation.name.clone(), info);

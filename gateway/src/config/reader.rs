@@ -27,8 +27,6 @@ pub(crate) struct Table<'d> {
     name: String,
     /// The keys that exist here.
     known: RefCell<BTreeSet<&'static str>>,
-    /// Keys that are here and were refused by name.
-    refused: RefCell<BTreeSet<&'static str>>,
     /// Whether its keys are names given by the user.
     open: Cell<bool>,
 }
@@ -49,15 +47,7 @@ impl<'d> Table<'d> {
     }
 
     fn new(notes: Notes, entries: &'d Entries<'d>, span: Range<usize>, name: String) -> Self {
-        Self {
-            notes,
-            entries,
-            span,
-            name,
-            known: RefCell::default(),
-            refused: RefCell::default(),
-            open: Cell::new(false),
-        }
+        Self { notes, entries, span, name, known: RefCell::default(), open: Cell::new(false) }
     }
 
     /// The value under a key, where it is there.
@@ -75,14 +65,6 @@ impl<'d> Table<'d> {
             self.reject(format!("`{key}` is missing{place}: write `{example}`"));
         }
         found
-    }
-
-    /// Refuses a key by name, and nothing is shown of what stands under it.
-    pub(crate) fn refuse(&self, key: &'static str, message: &str) {
-        if let Some((name, _)) = self.entries.get_key_value(key) {
-            self.refused.borrow_mut().insert(key);
-            self.notes.note_key(&name.span(), message);
-        }
     }
 
     /// Every entry: the keys are names that the user gives.
@@ -117,7 +99,7 @@ impl Drop for Table<'_> {
         let known = self.known.borrow();
         for (name, _) in self.entries {
             let key = name.get_ref().as_ref();
-            if known.contains(key) || self.refused.borrow().contains(key) {
+            if known.contains(key) {
                 continue;
             }
             let place = if self.name.is_empty() { String::new() } else { format!(" in `{}`", self.name) };
