@@ -255,6 +255,7 @@ impl World {
                     aggregate: table
                         .least
                         .map(|min_group| Aggregate { unit: table.columns[0].name.as_str().into(), min_group }),
+                    write: None,
                 };
                 (table.name.as_str().into(), declaration)
             })
