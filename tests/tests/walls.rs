@@ -292,4 +292,69 @@ mod weakened {
             assert!(held.is_err(), "{sql} gave {held:?}");
         }
     }
+
+    /// A statement that writes, as it would come through a hole in the rewriter.
+    #[tokio::test]
+    async fn what_is_not_opened_for_reading_only_is_written_to() {
+        let _down = DEFENCES.lock().await;
+        for down in [false, true] {
+            set(Defence::ReadOnly, down);
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("shop.db");
+            rusqlite::Connection::open(&path).unwrap().execute_batch(SHOP).unwrap();
+            let store = SqliteStore::open(SqliteConfig { threads: 1, ..SqliteConfig::new(&path) }).await.unwrap();
+            let sqlite = raw(&store, None, "DELETE FROM secrets RETURNING word").await;
+            let left = raw(&store, None, "SELECT count(*) FROM secrets").await.unwrap();
+            set(Defence::ReadOnly, false);
+            assert_eq!(sqlite.is_ok(), down, "{sqlite:?}");
+            assert_eq!(left == [[Value::Integer(0)]], down, "{left:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_not_begun_for_reading_only_is_written_to() {
+        let _down = DEFENCES.lock().await;
+        let url = std::env::var("MOUNTGATE_TEST_POSTGRES").unwrap();
+        let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        let table = format!("read_only_{}", std::process::id());
+        client
+            .batch_execute(&format!("CREATE TABLE public.{table} (id int); INSERT INTO public.{table} VALUES (1)"))
+            .await
+            .unwrap();
+        let store = mountgate_driver::PostgresStore::open(mountgate_driver::PostgresConfig::new(&url).unwrap()).await;
+        let store = store.unwrap();
+        for down in [false, true] {
+            set(Defence::ReadOnly, down);
+            let call = Call {
+                sql: format!("DELETE FROM public.{table} RETURNING id").into(),
+                values: vec![],
+                timeout: Duration::from_secs(20),
+                behind: None,
+            };
+            let deleted = match store.stream(call).await {
+                Ok(mut rows) => rows.next().await.map(|batch| batch.is_some()),
+                Err(error) => Err(error),
+            };
+            set(Defence::ReadOnly, false);
+            assert_eq!(matches!(deleted, Ok(true)), down, "{deleted:?}");
+        }
+        client.batch_execute(&format!("DROP TABLE public.{table}")).await.unwrap();
+    }
+
+    /// What a store says of a failure quotes values, also those of rows that a filter hides from the one who asks.
+    #[tokio::test]
+    async fn a_stores_words_would_tell_what_it_met() {
+        let _down = DEFENCES.lock().await;
+        let mount = "name = \"test\"\nbackend = \"shop\"\nagents = [\"desk\"]\npolicy = \"ceiling\"\n\n[tables.customers]\ncolumns = [\"name\"]\n";
+        let fixture = Fixture::with(SHOP, mount, "").await.unwrap();
+        let token = fixture.agent("desk").unwrap();
+        let sql = "SELECT json_extract(name, '$') FROM customers";
+        let scrubbed = fixture.ask(&token, sql, &[]).await.unwrap_err();
+        set(Defence::ErrorTexts, true);
+        let told = fixture.ask(&token, sql, &[]).await.unwrap_err();
+        set(Defence::ErrorTexts, false);
+        assert_eq!(scrubbed.code, told.code);
+        assert!(told.message.contains("JSON") && !scrubbed.message.contains("JSON"), "{told:?} {scrubbed:?}");
+    }
 }

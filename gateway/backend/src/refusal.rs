@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use mountgate_core::{Code, Refusal};
+use mountgate_core::{
+    Code, Refusal,
+    weaken::{Defence, is_down},
+};
 use mountgate_driver::{Class, StoreError};
 use mountgate_ledger::DecisionId;
 
@@ -11,6 +14,11 @@ use mountgate_ledger::DecisionId;
 /// INVARIANT: the refusal depends on the failure's class and the request's own caps only. A store's words quote
 /// values (`invalid input syntax for type integer: "…"`), and constraint and type names of what is hidden.
 pub(crate) fn refusal(error: &StoreError, decision: DecisionId, timeout: Duration) -> Refusal {
+    let told = told(error, decision, timeout);
+    if is_down(Defence::ErrorTexts) { Refusal::new(told.code, error.detail.clone()) } else { told }
+}
+
+fn told(error: &StoreError, decision: DecisionId, timeout: Duration) -> Refusal {
     let detail = error.detail.as_str();
     match error.class {
         Class::Data => {

@@ -31,11 +31,17 @@ pub enum Defence {
     FunctionList,
     /// That every column is printed behind its table's alias: without it, the store says which one a bare name means.
     Qualification,
+    /// What the store's own wall shows: without it, the wall's views have every row, and values as they are stored.
+    StoreWall,
+    /// That a store's words end in the gateway: without it, they are in the refusal that the agent gets.
+    ErrorTexts,
+    /// That a store is only read from: without it, transactions and files are opened for writing.
+    ReadOnly,
 }
 
 impl Defence {
     /// Those that generated statements must notice (`cargo xtask soundness --defences`); the others have tests of their own.
-    pub const GENERATED: [Self; 10] = [
+    pub const GENERATED: [Self; 11] = [
         Self::Ceiling,
         Self::Verdict,
         Self::Fence,
@@ -46,6 +52,7 @@ impl Defence {
         Self::CteScoping,
         Self::FunctionList,
         Self::Qualification,
+        Self::StoreWall,
     ];
 
     /// Its name in the table of defences.
@@ -64,6 +71,9 @@ impl Defence {
             Self::CteScoping => "scoping of CTEs (sql)",
             Self::FunctionList => "the list of functions (sql)",
             Self::Qualification => "qualified columns (sql)",
+            Self::StoreWall => "the store's wall (backend), with masks and filters (sql)",
+            Self::ErrorTexts => "error texts (backend)",
+            Self::ReadOnly => "reading only (driver)",
         }
     }
 }

@@ -141,6 +141,16 @@ pub(crate) fn bucket_integer(x: i64, width: i64) -> Option<i64> {
     x.div_euclid(width).checked_mul(width)
 }
 
+/// The whole number as which a column of SQLite's numeric affinity holds it; none where it stays a fraction.
+/// <https://www.sqlite.org/datatype3.html#type_affinity>
+pub(crate) fn held_as_numeric(x: f64) -> Option<i64> {
+    #[expect(clippy::cast_possible_truncation, reason = "a cast saturates, and what it changed is not taken")]
+    let whole = x as i64;
+    #[expect(clippy::cast_precision_loss, reason = "as SQLite compares them")]
+    let same = whole as f64 == x;
+    (same && whole > i64::MIN && whole < i64::MAX).then_some(whole)
+}
+
 /// The lower edge of the bucket.
 pub(crate) fn bucket_float(x: f64, width: i64) -> Option<f64> {
     if width <= 0 {

@@ -147,6 +147,9 @@ struct Level<'a> {
     hidden: bool,
     /// Its LIMIT is being resolved: what is found in it is refused as what is found nowhere.
     limiting: bool,
+    /// While its FROM is being resolved (SQLite): names that were looked for in it, and found further out. SQLite looks
+    /// for them in the whole FROM, also in what comes later.
+    outward: Option<Vec<&'a [ast::Ident]>>,
 }
 
 /// What one member of FROM, or a join, shows.

@@ -126,6 +126,15 @@ impl<'a> Rel<'a> {
         })
     }
 
+    /// Whether the visible column at that place may be equal to other bytes than its own (SQLite's NOCASE).
+    pub(crate) fn is_loose(self, at: usize) -> bool {
+        let store = match self {
+            Self::Ceiling(_, relation) => &relation.store,
+            Self::Scope(_, relation) => &relation.store,
+        };
+        self.column(at).and_then(|(name, _, _)| store.column(name)).is_none_or(|info| info.loose_equality)
+    }
+
     /// The place of the visible column of that name.
     pub(crate) fn find(self, dialect: Dialect, name: &str) -> Option<usize> {
         match self {

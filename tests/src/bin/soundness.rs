@@ -138,6 +138,14 @@ fn defences(arguments: &Arguments) -> ExitCode {
                 until_violated: true,
                 corpus: std::sync::Arc::clone(&corpus),
             };
+            if defence == Defence::StoreWall {
+                let wall = without_any_wall(plan(Forced { walled: Some(true), as_it_is: Some(true) }, true));
+                let caught = wall.starts_with("case");
+                *(if caught { &mut noticed } else { &mut missed }) += 1;
+                let (engine, told) = (dialect_name(dialect), wall.replace('|', "\\|"));
+                println!("| {} | {engine} | {told} | was down |", defence.label());
+                continue;
+            }
             set(defence, true);
             let bare = run(&plan(Forced { walled: Some(false), as_it_is: None }, false));
             // What a verdict adds is the rewriter's alone: the wall holds what the ceiling says.
@@ -167,6 +175,29 @@ fn defences(arguments: &Arguments) -> ExitCode {
     }
     println!("{noticed} passed, {missed} failed");
     if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// What comes of worlds behind a wall whose views show everything, with a rewriter that neither masks nor filters: that the
+/// wall "held" for the others shows nothing unless this is noticed.
+#[cfg(mountgate_weaken)]
+fn without_any_wall(plan: Plan) -> String {
+    use mountgate_core::weaken::{Defence, set};
+
+    let down = [Defence::StoreWall, Defence::Masks, Defence::Filters];
+    for defence in down {
+        set(defence, true);
+    }
+    let report = run(&plan);
+    for defence in down {
+        set(defence, false);
+    }
+    match report {
+        Err(error) => format!("error: {error:#}"),
+        Ok(report) => match report.violations.first() {
+            None => "nothing".to_owned(),
+            Some(text) => text.lines().take(2).collect::<Vec<_>>().join(": `") + "`",
+        },
+    }
 }
 
 #[cfg(not(mountgate_weaken))]

@@ -287,7 +287,9 @@ impl<'w, S: Stores> Judge<'w, S> {
                     format!("accepted as {}", told.replace(&format!("'{name}'"), "…"))
                 }
                 Err(refusal) => {
-                    let told = format!("{} {} {:?}", refusal.code.as_str(), refusal.message, refusal.hint);
+                    // The hint that shows what an aggregate-only table answers has columns of its own, `x` and `y`.
+                    let hint = refusal.hint.as_deref().filter(|_| refusal.code != Code::AggregateOnly);
+                    let told = format!("{} {} {:?}", refusal.code.as_str(), refusal.message, hint);
                     // A name stands in backticks, as it was written or as it is read, perhaps behind its table's.
                     let written = format!("\"{}\"", name.replace('"', "\"\""));
                     let anonymous = |part: &str| {

@@ -83,6 +83,11 @@ pub fn as_text(dialect: Dialect, value: &Value) -> String {
     }
 }
 
+/// Zero without its sign: no store keeps it in a column.
+fn unsigned(number: f64) -> f64 {
+    number + 0.0
+}
+
 fn truncate(value: &Value, part: DatePart) -> Value {
     let cut = |text: &str| {
         let month: u32 = text[5..7].parse().unwrap();
@@ -135,7 +140,7 @@ fn round(dialect: Dialect, kind: super::world::Kind, value: &Value, digits: i32)
         Value::Float(number) if dialect == Dialect::Sqlite && kind == super::world::Kind::Int => {
             Value::Integer(whole(*number as i64))
         }
-        Value::Float(number) => Value::Float(real(*number)),
+        Value::Float(number) => Value::Float(unsigned(real(*number))),
         Value::Decimal(text) => Value::Decimal(decimal(&cents(text), digits)),
         // A text in a column of whole numbers counts as none.
         Value::Text(_) if kind == super::world::Kind::Int => Value::Integer(0),
@@ -170,7 +175,7 @@ fn bucket(dialect: Dialect, kind: super::world::Kind, value: &Value, width: i64)
         Value::Float(number) if dialect == Dialect::Sqlite && kind == super::world::Kind::Int => {
             Value::Integer(floor(*number) as i64)
         }
-        Value::Float(number) => Value::Float(floor(*number)),
+        Value::Float(number) => Value::Float(unsigned(floor(*number))),
         Value::Decimal(text) => Value::Decimal((cents(text).div_euclid(width * 100) * width).to_string()),
         _ => Value::Null,
     }

@@ -14,6 +14,7 @@ use std::{
     sync::Arc,
 };
 
+use mountgate_core::weaken::{Defence, is_down};
 use mountgate_core::{
     Ceiling, ClaimName, ClaimValue, ColumnName, ColumnType, RelationCeiling, RelationName, Value, Walled,
     weaken::WEAKENED_BUILD,
@@ -172,7 +173,12 @@ impl Texts<'_> {
         let mut reads = BTreeSet::new();
         let mut columns = Vec::with_capacity(shown.columns.len());
         for column in &shown.columns {
-            let value = self.masked(relation, shown, column, &mut reads)?;
+            let value = if is_down(Defence::StoreWall) {
+                reads.insert(column.name.as_str().to_owned());
+                base(&column.name)
+            } else {
+                self.masked(relation, shown, column, &mut reads)?
+            };
             columns.push(format!("{value} AS {}", quoted(column.name.as_str())));
         }
         for lent in shown.lending().filter(|_| lending) {
@@ -187,7 +193,7 @@ impl Texts<'_> {
             From::View(view) => format!("\"temp\".{}", quoted(view)),
         };
         let mut select = format!("SELECT {} FROM {source} AS \"b\"", columns.join(", "));
-        if let Some(filter) = &shown.filter {
+        if let Some(filter) = shown.filter.as_ref().filter(|_| !is_down(Defence::StoreWall)) {
             select.push_str(" WHERE ");
             select.push_str(&self.filter(filter, shown)?);
             reads.extend(filter.columns().map(|column| column.as_str().to_owned()));

@@ -73,3 +73,13 @@ fn bucket_and_round_never_overflow() {
     assert_eq!(round_float(1e300, 18), Some(1e300));
     assert_eq!(round_float(1234.0, -2), Some(1200.0));
 }
+
+#[test]
+fn numbers_are_held_as_a_numeric_column_holds_them() {
+    assert_eq!(held_as_numeric(72.0), Some(72));
+    assert_eq!(held_as_numeric(-0.0), Some(0));
+    assert_eq!(held_as_numeric(72.5), None);
+    assert_eq!(held_as_numeric(1e300), None);
+    assert_eq!(held_as_numeric(f64::NAN), None);
+    assert_eq!(held_as_numeric(9.3e18), None);
+}

@@ -9,7 +9,10 @@ use std::{
 };
 
 use futures::Stream;
-use mountgate_core::Value;
+use mountgate_core::{
+    Value,
+    weaken::{Defence, is_down},
+};
 use tokio::{sync::mpsc, time::Instant};
 use tokio_postgres::{
     RowStream,
@@ -68,7 +71,8 @@ impl Running {
             })
         };
         let explicit = lease.transactions() == Transactions::Explicit;
-        let begin = explicit.then(|| batch_execute("BEGIN READ ONLY"));
+        let begin = explicit
+            .then(|| batch_execute(if is_down(Defence::ReadOnly) { "BEGIN READ WRITE" } else { "BEGIN READ ONLY" }));
         // Whatever the statement left behind in the session goes with it. An advisory lock would not: with the rewriter
         // down a statement may take one, and whoever has the connection next would hold it.
         let rollback = explicit.then(|| {

@@ -71,6 +71,7 @@ const FUNCTIONS: &[&str] = &[
     "min",
     "mountgate_bucket",
     "mountgate_hash",
+    "mountgate_numeric",
     "mountgate_partial",
     "mountgate_round",
     "mountgate_short",

@@ -20,6 +20,7 @@ use super::{
     wall::{Walls, quoted},
 };
 use crate::{Class, StoreError};
+use mountgate_core::weaken::{Defence, is_down};
 
 /// VDBE instructions between two looks at the clock: some tens of microseconds.
 const PROGRESS_STEP: i32 = 1000;
@@ -114,13 +115,16 @@ pub(super) fn open(config: &SqliteConfig, schema: Option<&str>, control: &Arc<Co
     Ok(Guarded { connection, guard, walls: Walls::default() })
 }
 
-const FLAGS: OpenFlags =
-    OpenFlags::SQLITE_OPEN_READ_ONLY.union(OpenFlags::SQLITE_OPEN_NO_MUTEX).union(OpenFlags::SQLITE_OPEN_EXRESCODE);
+fn flags() -> OpenFlags {
+    let how =
+        if is_down(Defence::ReadOnly) { OpenFlags::SQLITE_OPEN_READ_WRITE } else { OpenFlags::SQLITE_OPEN_READ_ONLY };
+    how.union(OpenFlags::SQLITE_OPEN_NO_MUTEX).union(OpenFlags::SQLITE_OPEN_EXRESCODE)
+}
 
 /// Opens a read-only connection for the gateway's own questions about the schema.
 pub(super) fn open_plain(path: &Path) -> Result<Connection, StoreError> {
     let path = absolute(path)?;
-    let connection = Connection::open_with_flags(&path, FLAGS).map_err(|e| unavailable(&path, &e))?;
+    let connection = Connection::open_with_flags(&path, flags()).map_err(|e| unavailable(&path, &e))?;
     harden(&connection, "main").map_err(|e| unavailable(&path, &e))?;
     Ok(connection)
 }
@@ -129,7 +133,7 @@ pub(super) fn open_plain(path: &Path) -> Result<Connection, StoreError> {
 fn open_attached(path: &Path, schema: &str) -> Result<Connection, StoreError> {
     let path = absolute(path)?;
     let open = || {
-        let connection = Connection::open_with_flags(":memory:", FLAGS)?;
+        let connection = Connection::open_with_flags(":memory:", flags())?;
         let text = path.to_str().ok_or_else(|| rusqlite::Error::InvalidPath(path.clone()))?;
         connection.execute(&format!("ATTACH DATABASE ?1 AS {}", quoted(schema)), [text])?;
         harden(&connection, schema)?;
@@ -177,7 +181,7 @@ fn guard(
     schema: Option<&str>,
     control: &Arc<Control>,
 ) -> rusqlite::Result<Arc<Guard>> {
-    connection.pragma_update(None, "query_only", true)?;
+    connection.pragma_update(None, "query_only", !is_down(Defence::ReadOnly))?;
     // Sorts and temporary tables stay in memory: no file with scoped rows is left behind, and the heap limit holds.
     connection.pragma_update(None, "temp_store", "memory")?;
     connection.pragma_update(schema, "cache_size", -(i64::from(config.cache_kib)))?;

@@ -1,6 +1,6 @@
 //! The masks as functions of a connection: `mountgate_hash`, `mountgate_partial`, `mountgate_truncate`,
-//! `mountgate_bucket`, `mountgate_round`. And `mountgate_short`, which holds an argument to a length. Only the rewriter
-//! may write them; they are on no allow-list for agents.
+//! `mountgate_bucket`, `mountgate_round`; `mountgate_numeric`, which holds a number as a column of SQLite's numeric affinity
+//! does; and `mountgate_short`, which holds an argument to a length. Only the rewriter may write them; they are on no allow-list for agents.
 //! And what the views of the second wall need, which can hold no parameters: see [`super::guard::OWN_FUNCTIONS`].
 
 use std::{convert::Infallible, sync::Arc};
@@ -35,6 +35,12 @@ pub(super) fn register(connection: &Connection, guard: &Arc<Guard>) -> rusqlite:
     })?;
     connection.create_scalar_function("mountgate_bucket", 2, flags, |context| {
         Ok(numeric(context, mask::bucket_integer, mask::bucket_float))
+    })?;
+    connection.create_scalar_function("mountgate_numeric", 1, flags, |context| {
+        Ok(match context.get_raw(0) {
+            ValueRef::Real(x) => mask::held_as_numeric(x).map_or(Value::Real(x), Value::Integer),
+            other => other.try_into()?,
+        })
     })?;
     connection.create_scalar_function("mountgate_round", 2, flags, |context| {
         Ok(numeric(context, mask::round_integer, mask::round_float))

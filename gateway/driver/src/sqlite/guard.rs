@@ -134,7 +134,7 @@ impl Guard {
                 let name = function_name.to_ascii_lowercase();
                 !BARRED.contains(&name.as_str()) && !OWN_FUNCTIONS.contains(&name.as_str())
             }
-            _ => false,
+            _ => is_down(Defence::ReadOnly),
         }
     }
 

@@ -6,7 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mountgate_core::{ColumnType, Value};
+use mountgate_core::{
+    ColumnType, Value,
+    weaken::{Defence, is_down},
+};
 use rusqlite::{CachedStatement, Connection, Statement};
 
 use super::{
@@ -151,7 +154,10 @@ impl Run<'_> {
 
     fn rows(&mut self, mut statement: CachedStatement<'_>, values: &[Value]) -> Result<(), StoreError> {
         // Whatever the authorizer says: a read, with columns, and not how it would be read.
-        if !statement.readonly() || statement.is_explain() != 0 || statement.column_count() == 0 {
+        if !(statement.readonly() || is_down(Defence::ReadOnly))
+            || statement.is_explain() != 0
+            || statement.column_count() == 0
+        {
             return Err(StoreError::new(Class::Refused, "not a statement that reads rows"));
         }
         let wanted = statement.parameter_count();

@@ -54,7 +54,11 @@ impl Printer<'_, '_> {
             && let Some(affinity) = affinity(&ty)
         {
             // Compared as a column of that type would be.
-            value = format!("CAST({value} AS {affinity})");
+            value = match ty {
+                // And as one would hold it: 72.0 is 72 there, and a cast leaves numbers as they are.
+                ColumnType::Decimal => format!("CAST(mountgate_numeric({value}) AS {affinity})"),
+                _ => format!("CAST({value} AS {affinity})"),
+            };
         }
         Ok(value)
     }

@@ -1,11 +1,14 @@
 //! Which of the statement's expressions a planner may run on a row before the scope's filter.
 
 use mountgate_core::ColumnType;
+use sqlparser::tokenizer::Span;
 
-use super::Resolver;
+use super::{Outcome, Resolver};
 use crate::{
-    ir::{Expr, ItemKind},
+    Dialect,
+    ir::{Body, Expr, ItemKind},
     leak::Leak,
+    refuse,
 };
 
 impl<'a> Resolver<'a> {
@@ -64,6 +67,55 @@ impl<'a> Resolver<'a> {
         let leak = Leak { dialect: self.dialect, ty: &|expr| self.ty(expr), likable: &|expr| self.likable(expr) };
         if !self.leaky && !leak.simple(expr) && !leak.proof(expr) {
             self.leaky = true;
+        }
+    }
+
+    /// Refuses what SQLite reads in two ways: a column of an outer query that has a collation, as it is, as a column of a
+    /// derived table or CTE. Where the outer query's table is a derived one too, as every scoped table is, SQLite loses the
+    /// collation on the way, and compares otherwise than with the table itself.
+    pub(super) fn check_carried(&self, body: &Body<'a>, span: Span) -> Outcome<()> {
+        if self.dialect == Dialect::Postgres {
+            return Ok(());
+        }
+        let carried = |exprs: &[Expr<'a>]| exprs.iter().any(|expr| self.carries(expr));
+        let found = match body {
+            Body::Select(select) => carried(&select.outputs),
+            Body::Values(rows) => rows.iter().any(|row| carried(row)),
+            Body::Set { left, right, .. } => {
+                self.check_carried(left, span)?;
+                return self.check_carried(right, span);
+            }
+            Body::Query(query) => return self.check_carried(&query.body, span),
+        };
+        if found {
+            let what = "a column of an outer query that is compared without regard to case or blanks, as a column of a \
+                        table of FROM or WITH,";
+            return Err(refuse::unsupported(what, span).hint("name the outer query's column where you compare it"));
+        }
+        Ok(())
+    }
+
+    /// Whether the expression is an outer query's column with a collation, which a cast or a sign keeps.
+    fn carries(&self, expr: &Expr<'a>) -> bool {
+        match expr {
+            Expr::Column { item, .. } if self.is_outer(*item) => self.is_loose(expr),
+            Expr::Cast { expr, .. } | Expr::Prefix { expr, .. } => self.carries(expr),
+            _ => false,
+        }
+    }
+
+    fn is_loose(&self, expr: &Expr<'a>) -> bool {
+        let Expr::Column { item, column } = expr else { return false };
+        let at = *column as usize;
+        match self.items.get(*item as usize).map(|item| &item.kind) {
+            Some(ItemKind::Relation { rel, .. }) => rel.is_loose(at),
+            Some(ItemKind::Derived { columns, .. }) => columns.get(at).is_some_and(|output| {
+                output.sources.iter().any(|(relation, column)| {
+                    let touched = self.touched.get(*relation as usize);
+                    touched.is_some_and(|touched| touched.rel.is_loose(*column as usize))
+                })
+            }),
+            Some(ItemKind::Function { .. } | ItemKind::Joined { .. }) | None => false,
         }
     }
 }

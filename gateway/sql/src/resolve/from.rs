@@ -407,6 +407,7 @@ impl<'a> Resolver<'a> {
         }
         let (query, columns) = self.with_use(Use::Projected, |this| this.query(subquery, Place::Inner))?;
         self.level()?.hidden = false;
+        self.check_carried(&query.body, span)?;
         let values = starts_with_values(&query);
         let item = self.item(ItemKind::Derived { columns, values }, Cow::Borrowed(""), None, alias, span)?;
         Ok((From::Derived { item, lateral, query: Box::new(query) }, item))
@@ -419,13 +420,19 @@ impl<'a> Resolver<'a> {
         place: Place,
     ) -> Outcome<(From<'a>, Namespace<'a>)> {
         // SQLite makes a derived table of it: conditions inside see nothing of what stands to its left.
-        let siblings = match self.dialect {
-            Dialect::Sqlite => std::mem::take(&mut self.level()?.parts),
-            Dialect::Postgres => vec![],
+        let (siblings, outward) = match self.dialect {
+            Dialect::Sqlite => {
+                let level = self.level()?;
+                (std::mem::take(&mut level.parts), level.outward.replace(vec![]))
+            }
+            Dialect::Postgres => (vec![], None),
         };
         let (term, namespace) = self.term(table, place)?;
         if self.dialect == Dialect::Sqlite {
-            self.level()?.parts = siblings;
+            let level = self.level()?;
+            level.parts = siblings;
+            let inner = std::mem::replace(&mut level.outward, outward).unwrap_or_default();
+            self.check_outward(&inner, std::slice::from_ref(&namespace))?;
         }
         let Some(alias) = alias else { return Ok((From::Nested(Box::new(term)), namespace)) };
         let columns = self.expand(&namespace);

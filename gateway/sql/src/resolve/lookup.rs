@@ -55,6 +55,7 @@ impl<'a> Resolver<'a> {
                 if self.levels.get(at).is_some_and(|level| level.limiting) {
                     return Err(refuse::column(&ident.value, ident.span));
                 }
+                self.passed(at, std::slice::from_ref(ident));
                 self.note_expr(&expr);
                 return Ok(expr);
             }
@@ -137,6 +138,9 @@ impl<'a> Resolver<'a> {
             }
         };
         let items = self.named_items(schema, table)?;
+        if let Some(at) = items.first().and_then(|item| self.level_of(*item)) {
+            self.passed(at, idents);
+        }
         if items.is_empty() {
             return Err(refuse::column(&shown(), table.span));
         }
@@ -247,10 +251,50 @@ impl<'a> Resolver<'a> {
         }
     }
 
+    /// Notes for the levels between that a name was found further out, at level `at`.
+    fn passed(&mut self, at: usize, idents: &'a [ast::Ident]) {
+        for level in self.levels.iter_mut().skip(at + 1).filter(|level| !level.hidden) {
+            if let Some(outward) = &mut level.outward {
+                outward.push(idents);
+            }
+        }
+    }
+
+    /// Refuses a name of a condition in FROM that was found further out where something of that FROM, to its right, has
+    /// such a column too: SQLite takes that one.
+    pub(super) fn check_outward(&self, outward: &[&'a [ast::Ident]], parts: &[Namespace<'a>]) -> Outcome<()> {
+        for idents in outward {
+            let Some(column) = idents.last() else { continue };
+            let name = self.name(column);
+            let found = match idents {
+                [_] => parts.iter().any(|part| !self.in_namespace(part, &name).is_empty()),
+                [.., table, _] => {
+                    let table = self.name(table);
+                    let named = |id: &&u32| {
+                        self.items.get(**id as usize).is_some_and(|item| self.dialect.same(&item.alias, &table))
+                    };
+                    let mut items = parts.iter().flat_map(|part| &part.items).filter(named);
+                    items.any(|id| !self.in_item(*id, &name).is_empty())
+                }
+                [] => false,
+            };
+            if found {
+                return Err(refuse::ambiguous(&name, column.span)
+                    .hint("SQLite looks in all of FROM first, also to the right: give the tables names of their own"));
+            }
+        }
+        Ok(())
+    }
+
     fn level_of(&self, wanted: u32) -> Option<usize> {
         self.levels.iter().rposition(|level| {
             level.parts.iter().flat_map(|part| &part.items).any(|id| *id == wanted || self.is_within(*id, wanted))
         })
+    }
+
+    /// Whether the item is of a query around the one that was just resolved.
+    pub(super) fn is_outer(&self, item: u32) -> bool {
+        self.level_of(item).is_some()
     }
 
     /// Whether the item is a join under an alias that the other is in.

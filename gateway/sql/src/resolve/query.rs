@@ -112,6 +112,7 @@ impl<'a> Resolver<'a> {
             let (query, outputs) =
                 self.with_use(Use::Projected, |this| this.query_with(query, Place::Inner, anchor.as_ref()))?;
             debug_assert_eq!(levels, self.levels.len());
+            self.check_carried(&query.body, name.span)?;
             // SQLite wants a name for each, PostgreSQL for the first of them.
             let short = self.dialect == Dialect::Sqlite && !renames.is_empty() && renames.len() < outputs.len();
             if renames.len() > outputs.len() || short {
@@ -237,7 +238,12 @@ impl<'a> Resolver<'a> {
         // What the select list is for: a subquery of WHERE filters by what it projects.
         let projected = self.current;
         self.levels.push(Level::default());
+        self.level()?.outward = (self.dialect == Dialect::Sqlite).then(Vec::new);
         let from = self.with_use(Use::Projected, |this| this.members(from, place))?;
+        let outward = self.level()?.outward.take().unwrap_or_default();
+        let parts = std::mem::take(&mut self.level()?.parts);
+        self.check_outward(&outward, &parts)?;
+        self.level()?.parts = parts;
         let mut windows = Vec::with_capacity(named_window.len());
         for ast::NamedWindowDefinition(name, _) in named_window {
             let name = self.name(name);

@@ -271,3 +271,51 @@ fn distinct_on_an_output_is_on_its_number() {
     }
     assert!(printed(Postgres, "SELECT DISTINCT ON (id) name FROM emp").contains("DISTINCT ON (\"t1\".\"id\") "));
 }
+
+#[test]
+fn a_name_of_on_that_something_to_its_right_has_is_refused() {
+    // SQLite looks in all of FROM before it looks further out, and takes `o`'s, which stands to the right.
+    let around = |from: &str| format!("SELECT (SELECT 1 FROM {from} LIMIT 1) FROM emp o");
+    for from in [
+        "dept a JOIN dept b ON a.id = b.id AND o.dept = 1 LEFT JOIN emp o ON o.id = a.id",
+        "dept a JOIN dept b ON a.id = b.id AND name = 'x' LEFT JOIN emp c ON c.id = a.id",
+        "dept a JOIN dept b ON EXISTS (SELECT 1 FROM dept c WHERE c.id = o.dept), emp o",
+        "dept a JOIN (dept b JOIN dept c ON o.dept = 1 JOIN emp o ON 1 = 1) ON a.id = b.id",
+        "json_each(o.data), emp o",
+    ] {
+        assert_eq!(refused(Sqlite, &around(from)), Code::Ambiguous, "{from}");
+    }
+    for from in [
+        "dept a JOIN dept b ON a.id = b.id AND o.dept = 1 LEFT JOIN emp p ON p.id = a.id",
+        "dept a JOIN (dept b JOIN dept c ON o.dept = 1) ON a.id = b.id",
+        "json_each(o.data), emp p",
+    ] {
+        assert!(plan(Sqlite, &around(from)).is_ok(), "{from}");
+    }
+    assert!(
+        plan(Sqlite, "SELECT 1 FROM emp o WHERE o.id IN (SELECT a.id FROM dept a JOIN dept b ON a.id = o.dept)")
+            .is_ok()
+    );
+}
+
+#[test]
+fn an_outer_column_without_regard_to_case_is_no_column_of_a_derived_table() {
+    // Through two derived tables SQLite loses the collation, and compares otherwise than with the table itself.
+    for sql in [
+        "SELECT id FROM emp e WHERE EXISTS (SELECT 1 FROM (SELECT e.name AS n) m WHERE m.n = 'bob')",
+        "SELECT id FROM emp e WHERE EXISTS (SELECT 1 FROM (SELECT e.name AS n UNION ALL SELECT 'z') m WHERE m.n = 'bob')",
+        "SELECT id FROM emp e WHERE EXISTS (SELECT 1 FROM (VALUES (e.name)) m WHERE m.column1 = 'bob')",
+        "SELECT id, (WITH m AS (SELECT name AS n) SELECT n = 'bob' FROM m) FROM emp",
+        "SELECT id FROM (SELECT * FROM emp) e WHERE EXISTS (SELECT 1 FROM (SELECT CAST(e.name AS TEXT) AS n) m WHERE m.n = 'bob')",
+    ] {
+        assert_eq!(refused(Sqlite, sql), Code::Unsupported, "{sql}");
+    }
+    for sql in [
+        "SELECT id FROM emp e WHERE EXISTS (SELECT 1 FROM (SELECT e.id AS n) m WHERE m.n = 1)",
+        "SELECT id FROM emp e WHERE (SELECT e.name) = 'bob'",
+        "SELECT n FROM (SELECT name AS n FROM emp) WHERE n = 'bob'",
+        "SELECT id FROM emp e WHERE EXISTS (SELECT 1 FROM (SELECT id FROM dept) m WHERE e.name = 'bob')",
+    ] {
+        assert!(plan(Sqlite, sql).is_ok(), "{sql}");
+    }
+}

@@ -1,6 +1,9 @@
 //! The view that stands for a relation.
 
-use mountgate_core::{RelationCeiling, RelationName};
+use mountgate_core::{
+    RelationCeiling, RelationName,
+    weaken::{Defence, is_down},
+};
 use sha2::{Digest as _, Sha256};
 
 use super::{Names, filter, literal, mask};
@@ -66,7 +69,8 @@ impl View {
                 .ok_or_else(|| told(format!("there is no column `{}`", column.name)))?;
             let place = mask::Place { keys: &keys, key: mask::key_name(name, &column.name), search_path: &search_path };
             let base = format!("\"t\".{}", literal::ident(info.name.as_str()));
-            let shown = mask::masked(&place, base, &info.ty, &info.store_type, &column.masks).map_err(told)?;
+            let masks = if is_down(Defence::StoreWall) { &[][..] } else { &column.masks };
+            let shown = mask::masked(&place, base, &info.ty, &info.store_type, masks).map_err(told)?;
             columns.push(format!("{shown} AS {}", literal::ident(info.name.as_str())));
         }
         for lent in relation.lending().filter(|_| lending) {
@@ -93,7 +97,7 @@ impl View {
         } else {
             (String::new(), format!("(SELECT {sealed} IS NOT NULL)"))
         };
-        let rows = match &relation.filter {
+        let rows = match relation.filter.as_ref().filter(|_| !is_down(Defence::StoreWall)) {
             Some(filter) => {
                 let condition = filter::condition(filter, &relation.store, &search_path).map_err(told)?;
                 format!("{seal} AND {condition}")

@@ -73,7 +73,7 @@ impl Texts<'_> {
                 Ok(if bytewise { format!("{} COLLATE BINARY", base(name)) } else { base(name) })
             }
             Some(Node::Claim(name)) => Ok(self.claim(name, ty, false)),
-            Some(Node::Literal(value)) => Ok(self.constant(value)),
+            Some(Node::Literal(value)) => Ok(self.written(value)),
             Some(
                 Node::Always(_)
                 | Node::Compare { .. }

@@ -33,6 +33,10 @@ impl Texts<'_> {
             ty = output;
         }
         Ok(match affinity(&ty) {
+            // Held as a column of that type would: 72.0 as 72. A cast leaves numbers as they are.
+            Some(affinity) if !column.masks.is_empty() && ty == ColumnType::Decimal => {
+                format!("CAST(mountgate_numeric({value}) AS {affinity})")
+            }
             // Compared by agents as a column of that type would be.
             Some(affinity) if !column.masks.is_empty() => format!("CAST({value} AS {affinity})"),
             Some(_) | None => value,
@@ -48,7 +52,7 @@ impl Texts<'_> {
     ) -> String {
         match mask {
             Mask::Null | Mask::Fixed(Value::Null) => "NULL".to_owned(),
-            Mask::Fixed(value) => self.fixed(value),
+            Mask::Fixed(value) => self.written(value),
             Mask::Partial { first, last, fill } => {
                 let fill = self.constant(&Value::Text(fill.clone()));
                 format!("mountgate_partial({x}, {first}, {last}, {fill})")
@@ -66,10 +70,10 @@ impl Texts<'_> {
         }
     }
 
-    /// The value that a mask puts in a column's place. SQLite, where it knows a column to be constant, carries the constant
+    /// The value that a mask puts in a column's place, or that a filter compares with. SQLite, where it knows a column to be constant, carries the constant
     /// into other parts of the statement and resolves it there again, out of the view: no function that only views may
     /// call stands there, where it can be written out.
-    fn fixed(&mut self, value: &Value) -> String {
+    pub(super) fn written(&mut self, value: &Value) -> String {
         match value {
             Value::Integer(number) => format!("({number})"),
             Value::Boolean(truth) => i64::from(*truth).to_string(),
