@@ -33,7 +33,7 @@ pub use hours::Hours;
 pub use limits::{LimitKey, Limits, Rate};
 pub use mask::{DatePart, Mask};
 pub use names::{
-    AgentName, BackendName, ClaimName, ColumnName, MinterName, MountName, PolicyName, RelationName, SessionId,
+    AgentName, BackendName, ClaimName, ColumnName, MinterName, MountName, PolicyName, RelationName, SessionId, UserName,
 };
 pub use refusal::{Code, Kind, Refusal};
 pub use request::{DecisionRequest, RequestMount, RequestTime};

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use mountgate_core::{AgentName, ClaimName, Code, Refusal};
 
+use crate::JwtFault;
+
 /// The token opens nothing. To the caller there is one such error, whatever the reason.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the token is missing, unknown, expired or revoked")]
@@ -21,8 +23,13 @@ impl Unauthenticated {
         &self.reason
     }
 
-    /// What the caller is told.
+    /// What the caller is told: the same, whatever is wrong with the token. That signatures have to wait says nothing of it.
     pub fn refusal(&self) -> Refusal {
+        if self.reason == Reason::Jwt(JwtFault::Busy) {
+            return Refusal::new(Code::Overloaded, "too many tokens are to be checked at once")
+                .hint("try again in a moment")
+                .retry_after(1);
+        }
         Refusal::new(Code::Unauthenticated, self.to_string())
             .hint("send `Authorization: Bearer <token>` with a token of this gateway")
     }
@@ -52,6 +59,9 @@ pub enum Reason {
     /// Its session's agent was revoked or is gone.
     #[error("its agent was revoked")]
     AgentRevoked,
+    /// It is an issuer's, and opens nothing.
+    #[error("{0}")]
+    Jwt(JwtFault),
     /// The file of identities can't be read, so nothing is known to be still good.
     #[error("the identities cannot be read: {0}")]
     Unreadable(String),

@@ -12,16 +12,19 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use arc_swap::ArcSwap;
 use mountgate_core::{Caller, Claims, SessionId};
 use parking_lot::{Condvar, Mutex, RwLock};
 use rusqlite::{Connection, Transaction, params};
 use serde::Serialize;
 
 use crate::{
-    IdentityError, Minter, MinterGrant, Operator, Person, Reason, Token, Unauthenticated,
+    IdentityError, Issuers, Minter, MinterGrant, Operator, Person, Reason, Token, Unauthenticated,
     claims::{check_shape, check_subject},
     commits::{Commits, Sign},
     index::Index,
+    issuer::Vouched,
+    jws::Unverified,
     store::{self, Place, Stored},
     token::{Kind, Presented},
 };
@@ -60,6 +63,12 @@ pub enum Credential {
     Person(Person),
 }
 
+/// A token, as far as it can be judged without the file.
+enum Shown<'a> {
+    Own(Presented<'a>),
+    Vouched(Arc<Vouched>),
+}
+
 struct Watch {
     connection: Connection,
     version: i64,
@@ -78,6 +87,7 @@ struct Shared {
     /// The sign up to which the index holds every commit.
     seen: Mutex<Option<Sign>>,
     index: RwLock<Index>,
+    issuers: ArcSwap<Issuers>,
     stop: Mutex<bool>,
     wake: Condvar,
 }
@@ -228,6 +238,7 @@ impl Identity {
             commits,
             seen: Mutex::new(None),
             index: RwLock::default(),
+            issuers: ArcSwap::default(),
             stop: Mutex::new(false),
             wake: Condvar::new(),
         });
@@ -246,13 +257,33 @@ impl Identity {
     /// # Errors
     /// One error to the caller, with its reason for the operator's log.
     pub fn authenticate(&self, token: &str, now_ms: i64) -> Result<Credential, Unauthenticated> {
-        let presented = Presented::parse(token).map_err(Unauthenticated::new)?;
+        let shown = if Unverified::looks_like(token) {
+            let issuers = self.shared.issuers.load();
+            Shown::Vouched(issuers.vouch(token, now_ms).map_err(|fault| Unauthenticated::new(Reason::Jwt(fault)))?)
+        } else {
+            Shown::Own(Presented::parse(token).map_err(Unauthenticated::new)?)
+        };
         if self.shared.lost.load(Ordering::Acquire) {
             return Err(Unauthenticated::new(Reason::Unreadable("the file was moved or removed".into())));
         }
         // Closed: without the file nobody knows what was revoked.
         self.shared.refresh().map_err(|error| Unauthenticated::new(Reason::Unreadable(error.to_string())))?;
-        self.shared.index.read().credential(&presented, now_ms).map_err(Unauthenticated::new)
+        let index = self.shared.index.read();
+        match shown {
+            Shown::Own(presented) => index.credential(&presented, now_ms),
+            Shown::Vouched(vouched) => index.vouched(&vouched, now_ms).map(Credential::Caller),
+        }
+        .map_err(Unauthenticated::new)
+    }
+
+    /// Puts other issuers in force, for the next request. Without any, no issuer's token opens anything.
+    pub fn set_issuers(&self, issuers: Issuers) {
+        self.shared.issuers.store(Arc::new(issuers));
+    }
+
+    /// The issuers in force.
+    pub fn issuers(&self) -> Arc<Issuers> {
+        self.shared.issuers.load_full()
     }
 
     /// The person of that name, where there is one who is not revoked. As fresh as [`Identity::authenticate`].

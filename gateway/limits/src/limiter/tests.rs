@@ -9,6 +9,7 @@ fn caller(agent: &str, session: Option<&str>) -> Caller {
     Caller {
         agent: agent.into(),
         principal: session.map_or(Principal::Agent, |id| Principal::Session(id.into())),
+        user: None,
         claims: Arc::default(),
         until_ms: None,
     }
