@@ -1,6 +1,7 @@
 //! Composition: a configuration, its backends and its policies put together into a generation. Start, reload, `check`
 //! and `explain` all come through here, so that what one accepts the others accept.
 
+mod issuers;
 mod policies;
 mod site;
 pub mod wall;
@@ -13,6 +14,7 @@ use std::{
 use mountgate_backend::Backend;
 use mountgate_core::{BackendName, Digest, MountName, PolicyName};
 use mountgate_driver::{PostgresConfig, SqliteConfig, Store, StoreConfig, StoreError};
+use mountgate_identity::Issuers;
 use mountgate_mediate::{
     Generation,
     reload::{Changes, Step},
@@ -44,6 +46,8 @@ pub struct Composed {
     pub changes: Changes,
     /// The digests of what it is made of.
     pub digests: Digests,
+    /// Whose tokens are believed.
+    pub issuers: Issuers,
     kept: Kept,
 }
 
@@ -54,6 +58,9 @@ pub struct Digests {
     pub config: Option<Digest>,
     /// Of each policy's component, by its name in configuration.
     pub policies: BTreeMap<PolicyName, Digest>,
+    /// Of each issuer's keys.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub issuers: BTreeMap<String, Digest>,
 }
 
 /// Why nothing was put together: the first step at which something was wrong, and everything that was.
@@ -81,6 +88,7 @@ struct Kept {
     backends: BTreeMap<BackendName, Opened>,
     plugins: BTreeMap<PolicyName, Arc<Plugin>>,
     mounts: BTreeMap<MountName, Built>,
+    issuers: issuers::AllTrusted,
 }
 
 #[derive(Clone)]
@@ -144,6 +152,7 @@ impl Composer {
         let mut faults = Faults::default();
         let mut warnings = config.warnings.clone();
         warnings.extend(config.ended(crate::state::now_ms()));
+        let trusted = issuers::issuers(config, &self.kept.issuers, &mut faults);
         tell(Step::Fit);
         let mut backends = self.open_backends(config, &mut faults, &mut warnings).await;
         tell(Step::Verify);
@@ -184,7 +193,12 @@ impl Composer {
         for (name, built) in &mut made {
             built.mount = generation.mounts().get(name).map(Arc::downgrade).unwrap_or_default();
         }
-        let kept = Kept { main: Some(Arc::clone(&config.main.source)), backends, plugins, mounts: made };
+        let issuers = issuers::set(&trusted).map_err(|why| {
+            let problem = config.main.source.point(&["issuers".to_owned()], None, &why);
+            Failure { step: Step::Read, first: 0, problems: Problems(vec![problem]) }
+        })?;
+        let main = Some(Arc::clone(&config.main.source));
+        let kept = Kept { main, backends, plugins, mounts: made, issuers: trusted };
         Ok(Composed {
             generation,
             warnings,
@@ -192,7 +206,9 @@ impl Composer {
             digests: Digests {
                 config: Some(config.digest()),
                 policies: kept.plugins.iter().map(|(name, plugin)| (name.clone(), plugin.digest())).collect(),
+                issuers: issuers::digests(&kept.issuers),
             },
+            issuers,
             kept,
         })
     }
@@ -326,6 +342,7 @@ impl Kept {
                 .filter(|(name, plugin)| self.plugins.get(*name).is_none_or(|old| old.digest() != plugin.digest()))
                 .map(|(name, _)| name.clone())
                 .collect(),
+            issuers: issuers::changed(&self.issuers, &next.issuers),
             main: self.main.as_ref().is_none_or(|main| Some(&main.text) != next.main.as_ref().map(|main| &main.text)),
         }
     }

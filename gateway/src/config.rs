@@ -5,6 +5,7 @@
 //! relations is checked against the backend by the composition.
 
 mod backend;
+mod issuer;
 pub(crate) mod json;
 mod main_file;
 pub(crate) mod mask;
@@ -30,6 +31,7 @@ use self::{reader::Table, source::Notes};
 
 pub use self::{
     backend::{BackendConfig, PostgresSection, PostgresTarget, SqliteSection, StoreSection, Wall},
+    issuer::{IssuerConfig, KeysFrom},
     main_file::{Gate, LedgerSection, LogFormat, LogSection, MainFile, PluginConfig, ServerSection},
     mount::{Expiry, MountConfig, PolicyChoice},
     reload::ReloadSection,

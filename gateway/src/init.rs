@@ -201,6 +201,15 @@ state = "state"                 # keys, identities and the ledger; for this user
 # [gate]
 # requests = "6000/minute"      # how often one caller may ask at all, before anything is parsed
 
+# [issuers.corp]                # whose tokens are let in beside those given out here (docs/identity.md)
+# issuer     = "https://login.example.com/"    # exactly as its tokens say in `iss`
+# audience   = "mountgate"
+# jwks       = { file = "corp.jwks.json" }
+# algorithms = ["RS256"]
+# agent      = { claim = "azp", map = { "client-id" = "example-bot" } }
+# claims     = { customer_id = { claim = "cust", type = "integer" } }
+# user       = { claim = "sub" }               # on whose behalf; goes to the ledger
+
 # [ledger]
 # durability = "disk"           # "process" (the default): safe from a crash of the gateway; "disk": from power loss
 # rotate     = "64MiB"

@@ -74,9 +74,11 @@ impl Server {
         let mut composer = Composer::new(host_config(&config.main, state.keys()))?;
         let composed = composer.compose(&config, state.keys(), 1).await?;
         let digests = composed.digests.clone();
+        let issuers = composed.issuers.clone();
         let (generation, warnings) = composer.adopt(composed);
         // Last, for it locks the ledger: whatever else is wrong leaves no trace.
         let (identity, ledger) = (state.identity()?, state.ledger()?);
+        identity.set_issuers(issuers);
         state.record_waiting(&ledger)?;
         for warning in &warnings {
             tracing::warn!("{warning}");

@@ -100,8 +100,13 @@ pub(super) fn run(args: &ReloadArgs, config: &Path, output: &mut Output) -> anyh
         "unchanged" => output.line(format!("nothing is different: generation {generation} stays in force"))?,
         "swapped" => {
             output.line(format!("generation {generation} is in force"))?;
-            for (what, key) in [("new", "added"), ("gone", "removed"), ("changed", "changed"), ("policies", "policies")]
-            {
+            for (what, key) in [
+                ("new", "added"),
+                ("gone", "removed"),
+                ("changed", "changed"),
+                ("policies", "policies"),
+                ("issuers", "issuers"),
+            ] {
                 let names = ended.pointer(&format!("/changed/{key}")).and_then(Json::as_array);
                 let names: Vec<&str> = names.into_iter().flatten().filter_map(Json::as_str).collect();
                 if !names.is_empty() {

@@ -13,6 +13,7 @@ use mountgate_ledger::Durability;
 
 use super::{
     backend::{BackendConfig, backend, unsound},
+    issuer::{self, IssuerConfig},
     mount::policy_name,
     name,
     reader::{Table, Value},
@@ -39,6 +40,8 @@ pub struct MainFile {
     pub reload: ReloadSection,
     /// `[backends.NAME]`
     pub backends: BTreeMap<BackendName, BackendConfig>,
+    /// `[issuers.NAME]`
+    pub issuers: BTreeMap<String, IssuerConfig>,
     /// `[plugins."publisher/name"]`
     pub plugins: BTreeMap<PolicyName, PluginConfig>,
     /// The file.
@@ -188,6 +191,7 @@ pub(super) fn lower(source: &Arc<Source>, root: &Table<'_>, folder: &Path) -> Ma
             }
         }
     }
+    let issuers = root.get("issuers").map(|value| issuer::issuers(&value, folder)).unwrap_or_default();
     let unsigned = root
         .get("plugins_development")
         .and_then(|value| value.table())
@@ -207,6 +211,7 @@ pub(super) fn lower(source: &Arc<Source>, root: &Table<'_>, folder: &Path) -> Ma
         log,
         reload: reload::lower(root.get("reload").and_then(|value| value.table()).as_ref()),
         backends,
+        issuers,
         plugins,
         source: Arc::clone(source),
     }

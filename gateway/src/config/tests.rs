@@ -6,6 +6,8 @@ use mountgate_core::{AgentName, LimitKey, Mask, Rate, Value};
 
 use super::*;
 
+mod issuer;
+
 const MAIN: &str = r#"
 [server]
 data = "127.0.0.1:7411"

@@ -18,7 +18,7 @@ use mountgate_core::Digest;
 use mountgate_mediate::{Gateway, reload::Trigger};
 use parking_lot::Mutex;
 
-use crate::config::{Config, MOUNTS_FOLDER, ReloadSection, SHADOWS_FOLDER};
+use crate::config::{Config, KeysFrom, MOUNTS_FOLDER, ReloadSection, SHADOWS_FOLDER};
 
 /// A file written so lately may be written again without its `stat` showing it.
 const YOUNG: Duration = Duration::from_secs(2);
@@ -56,6 +56,9 @@ impl Watched {
         let mut all = Self::beside(main);
         all.section = config.main.reload.clone();
         all.files.extend(config.main.plugins.values().map(|plugin| plugin.path.clone()));
+        all.files.extend(config.main.issuers.values().filter_map(|issuer| match &issuer.keys {
+            KeysFrom::File(path) => Some(path.clone()),
+        }));
         all.folders.extend(config.main.plugins.values().filter_map(|plugin| plugin.cases.clone()));
         all
     }

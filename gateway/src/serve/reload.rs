@@ -198,6 +198,8 @@ impl Reloader {
         })?;
         let (changed, warnings) = (composed.changes.clone(), composed.warnings.clone());
         self.digests = composed.digests.clone();
+        // Before the mounts: a token of an issuer that is gone opens none of the new ones.
+        self.gateway.identity().set_issuers(composed.issuers.clone());
         let (generation_in_force, in_warning) = self.composer.adopt(composed);
         self.gateway.swap(generation_in_force, in_warning);
         tracing::info!(generation, warnings = warnings.len(), "reloaded");
