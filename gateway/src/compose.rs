@@ -4,6 +4,7 @@
 mod issuers;
 mod policies;
 mod site;
+mod tls;
 pub mod wall;
 
 use std::{
@@ -23,6 +24,7 @@ use mountgate_policy::{AdmissionError, HostConfig, Plugin};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
+pub use self::{issuers::Published, tls::PortsTls};
 use self::{
     policies::Policies,
     site::{Built, Site},
@@ -48,6 +50,10 @@ pub struct Composed {
     pub digests: Digests,
     /// Whose tokens are believed.
     pub issuers: Issuers,
+    /// Those of them that are to be asked for their keys.
+    pub published: Vec<Arc<Published>>,
+    /// TLS of the ports.
+    pub tls: PortsTls,
     kept: Kept,
 }
 
@@ -61,6 +67,9 @@ pub struct Digests {
     /// Of each issuer's keys.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub issuers: BTreeMap<String, Digest>,
+    /// Of each port's certificates.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub certificates: BTreeMap<String, Digest>,
 }
 
 /// Why nothing was put together: the first step at which something was wrong, and everything that was.
@@ -89,6 +98,7 @@ struct Kept {
     plugins: BTreeMap<PolicyName, Arc<Plugin>>,
     mounts: BTreeMap<MountName, Built>,
     issuers: issuers::AllTrusted,
+    tls: PortsTls,
 }
 
 #[derive(Clone)]
@@ -153,6 +163,7 @@ impl Composer {
         let mut warnings = config.warnings.clone();
         warnings.extend(config.ended(crate::state::now_ms()));
         let trusted = issuers::issuers(config, &self.kept.issuers, &mut faults);
+        let tls = tls::ports(config, &self.kept.tls, &mut faults);
         tell(Step::Fit);
         let mut backends = self.open_backends(config, &mut faults, &mut warnings).await;
         tell(Step::Verify);
@@ -198,7 +209,7 @@ impl Composer {
             Failure { step: Step::Read, first: 0, problems: Problems(vec![problem]) }
         })?;
         let main = Some(Arc::clone(&config.main.source));
-        let kept = Kept { main, backends, plugins, mounts: made, issuers: trusted };
+        let kept = Kept { main, backends, plugins, mounts: made, issuers: trusted, tls: tls.clone() };
         Ok(Composed {
             generation,
             warnings,
@@ -207,8 +218,11 @@ impl Composer {
                 config: Some(config.digest()),
                 policies: kept.plugins.iter().map(|(name, plugin)| (name.clone(), plugin.digest())).collect(),
                 issuers: issuers::digests(&kept.issuers),
+                certificates: kept.tls.certificates(),
             },
             issuers,
+            published: issuers::published(&kept.issuers),
+            tls,
             kept,
         })
     }
@@ -343,6 +357,7 @@ impl Kept {
                 .map(|(name, _)| name.clone())
                 .collect(),
             issuers: issuers::changed(&self.issuers, &next.issuers),
+            tls: next.tls.differs(&self.tls),
             main: self.main.as_ref().is_none_or(|main| Some(&main.text) != next.main.as_ref().map(|main| &main.text)),
         }
     }

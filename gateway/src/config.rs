@@ -15,6 +15,7 @@ mod reload;
 mod secret;
 mod shadow;
 pub(crate) mod source;
+mod tls;
 pub(crate) mod units;
 mod write;
 
@@ -38,6 +39,7 @@ pub use self::{
     secret::Secret,
     shadow::ShadowChoice,
     source::{Problem, Problems, Source},
+    tls::{ClientSection, TlsSection},
     units::duration,
 };
 

@@ -107,6 +107,7 @@ impl Mount {
             settings: None,
             cached: false,
             replayable: true,
+            user: None,
             request: &request,
             parameters,
             verdict: &verdict,

@@ -29,6 +29,7 @@ use crate::{
     limits::HttpLimits,
     media::{Encoding, Format},
     serve::{Answers, Payload, serve},
+    tls::Tls,
 };
 
 const OPENMETRICS: HeaderValue = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
@@ -40,9 +41,10 @@ pub async fn serve_admin(
     gateway: Gateway,
     limits: HttpLimits,
     hosts: Hosts,
+    tls: Option<Tls>,
     shutdown: impl Future<Output = ()>,
 ) {
-    serve_operations(listener, gateway, limits, hosts, shutdown).await;
+    serve_operations(listener, gateway, limits, hosts, tls, shutdown).await;
 }
 
 pub(crate) async fn serve_operations<O: Operations>(
@@ -50,13 +52,14 @@ pub(crate) async fn serve_operations<O: Operations>(
     operations: O,
     limits: HttpLimits,
     hosts: Hosts,
+    tls: Option<Tls>,
     shutdown: impl Future<Output = ()>,
 ) {
     let hosts = match listener.local_addr() {
         Ok(address) => hosts.with_address(address),
         Err(_) => hosts,
     };
-    serve(listener, Arc::new(Port { operations, hosts }), limits, shutdown).await;
+    serve(listener, Arc::new(Port { operations, hosts }), limits, tls, shutdown).await;
 }
 
 /// What the port asks of the gateway.

@@ -6,7 +6,7 @@ use std::{future::Future, sync::Arc};
 use mountgate_backend::{Answer, Batch};
 use mountgate_core::{Door, MountName, Refusal};
 use mountgate_mediate::{
-    Entered, Explanation, Gateway, Mint, Minted, MountDetail, MountSummary, Query, Read, Refused, ReplyColumn,
+    Entered, Explanation, Gateway, Mint, Minted, MountDetail, MountSummary, Query, Read, Refused, ReplyColumn, Shown,
 };
 
 use crate::encode::End;
@@ -35,7 +35,7 @@ pub(crate) trait Middle: Clone + Send + Sync + 'static {
     /// Rows of an answer.
     type Rows: Rows;
 
-    fn enter(&self, token: Option<&str>, door: Door) -> Result<Self::Entered, Refused>;
+    fn enter(&self, shown: Shown<'_>, door: Door) -> Result<Self::Entered, Refused>;
     fn query(
         &self,
         entered: &Self::Entered,
@@ -53,7 +53,7 @@ pub(crate) trait Middle: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<Explanation, Refused>> + Send;
     fn mounts(&self, entered: &Self::Entered) -> Result<Vec<MountSummary>, Refused>;
     fn mount(&self, entered: &Self::Entered, name: &MountName) -> Result<MountDetail, Refused>;
-    fn mint(&self, token: Option<&str>, mint: &Mint) -> Result<Minted, Refused>;
+    fn mint(&self, shown: Shown<'_>, mint: &Mint) -> Result<Minted, Refused>;
 }
 
 impl Rows for Answer {
@@ -81,8 +81,8 @@ impl Middle for Gateway {
     type Entered = Entered;
     type Rows = Answer;
 
-    fn enter(&self, token: Option<&str>, door: Door) -> Result<Entered, Refused> {
-        Gateway::enter(self, token, door)
+    fn enter(&self, shown: Shown<'_>, door: Door) -> Result<Entered, Refused> {
+        Gateway::enter(self, shown, door)
     }
 
     async fn query(&self, entered: &Entered, query: Query) -> Result<Opened<Answer>, Refused> {
@@ -105,7 +105,7 @@ impl Middle for Gateway {
         Gateway::mount(self, entered, name)
     }
 
-    fn mint(&self, token: Option<&str>, mint: &Mint) -> Result<Minted, Refused> {
-        Gateway::mint(self, token, mint)
+    fn mint(&self, shown: Shown<'_>, mint: &Mint) -> Result<Minted, Refused> {
+        Gateway::mint(self, shown, mint)
     }
 }

@@ -13,8 +13,8 @@ use std::{
 use mountgate_backend::Batch;
 use mountgate_core::{Code, Door, MountName, Refusal, Value};
 use mountgate_mediate::{
-    ColumnDetail, Explanation, Mint, Minted, MountDetail, MountSummary, Query, Read, Refused, ReplyCaps, ReplyColumn,
-    TableDetail,
+    Certificate, ColumnDetail, Explanation, Mint, Minted, MountDetail, MountSummary, Query, Read, Refused, ReplyCaps,
+    ReplyColumn, Shown, TableDetail,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -29,6 +29,7 @@ use crate::{
     http::serve_middle,
     limits::HttpLimits,
     middle::{Middle, Opened, Rows},
+    tls::Tls,
 };
 
 /// The token that is let in; `two-mounts` is too, and has two mounts.
@@ -45,6 +46,8 @@ pub(crate) struct Seen {
     pub(crate) cut: AtomicUsize,
     /// Statements run.
     pub(crate) ran: AtomicUsize,
+    /// The certificate of each request, where there was one.
+    pub(crate) certificates: std::sync::Mutex<Vec<Option<Certificate>>>,
 }
 
 /// A middle whose answer is told by the statement: `rows N`, `break N` (an error after N rows), `panic`,
@@ -166,8 +169,9 @@ impl Middle for Script {
     type Entered = String;
     type Rows = Scripted;
 
-    fn enter(&self, token: Option<&str>, _: Door) -> Result<String, Refused> {
-        match token {
+    fn enter(&self, shown: Shown<'_>, _: Door) -> Result<String, Refused> {
+        self.seen.certificates.lock().unwrap().push(shown.certificate.cloned());
+        match shown.token {
             Some(token @ ("good" | "two-mounts")) => Ok(token.to_owned()),
             Some("often") => Err(Refusal::new(Code::RateLimited, "too often").retry_after(7).into()),
             _ => Err(Refusal::new(Code::Unauthenticated, "the token is missing or unknown").into()),
@@ -226,8 +230,8 @@ impl Middle for Script {
         })
     }
 
-    fn mint(&self, token: Option<&str>, mint: &Mint) -> Result<Minted, Refused> {
-        match token {
+    fn mint(&self, shown: Shown<'_>, mint: &Mint) -> Result<Minted, Refused> {
+        match shown.token {
             Some("minter") => Ok(Minted { token: format!("for-{}", mint.agent), session: "s-1".into(), until_ms: 1 }),
             Some(_) => Err(Refusal::new(Code::NotPermitted, "only minters mint").into()),
             None => Err(Refusal::new(Code::Unauthenticated, "the token is missing").into()),
@@ -245,12 +249,16 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) async fn start(limits: HttpLimits) -> Self {
+        Self::start_with(limits, None).await
+    }
+
+    pub(crate) async fn start_with(limits: HttpLimits, tls: Option<Tls>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let script = Script::default();
         let seen = Arc::clone(&script.seen);
         let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(serve_middle(listener, script, limits, Hosts::default(), async {
+        let task = tokio::spawn(serve_middle(listener, script, limits, Hosts::default(), tls, async {
             let _ = stopped.await;
         }));
         Self { address, seen, stop: Some(stop), task }

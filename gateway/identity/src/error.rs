@@ -62,6 +62,15 @@ pub enum Reason {
     /// It is an issuer's, and opens nothing.
     #[error("{0}")]
     Jwt(JwtFault),
+    /// None of the certificate's names is an agent's, or it is good no longer.
+    #[error("the client's certificate is no agent's, or good no longer")]
+    NoAgent,
+    /// The certificate's names are of several agents.
+    #[error("the client's certificate has the names of several agents")]
+    SeveralAgents,
+    /// The token is another's than the certificate.
+    #[error("the token is not of the agent whose certificate was shown")]
+    OtherAgent,
     /// The file of identities can't be read, so nothing is known to be still good.
     #[error("the identities cannot be read: {0}")]
     Unreadable(String),

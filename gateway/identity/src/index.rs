@@ -253,13 +253,32 @@ impl Index {
         }
     }
 
-    /// The agent for which an issuer vouches: it must be here, and be good still.
-    pub(crate) fn vouched(&self, vouched: &Vouched, now_ms: i64) -> Result<Caller, Reason> {
-        let known = self.agents.get(&vouched.agent).and_then(|id| self.known.get(id)).ok_or(Reason::Unknown)?;
+    /// The agent of that name: it must be here, and be good still.
+    fn live(&self, agent: &AgentName) -> Result<(&Known, &AgentName, &Arc<Claims>), Reason> {
+        let known = self.agents.get(agent).and_then(|id| self.known.get(id)).ok_or(Reason::Unknown)?;
         if known.revoked {
             return Err(Reason::AgentRevoked);
         }
         let Holder::Agent { name, claims } = &known.holder else { return Err(Reason::Unknown) };
+        Ok((known, name, claims))
+    }
+
+    /// The agent whose certificate was shown.
+    pub(crate) fn certified(&self, agent: &AgentName, now_ms: i64) -> Result<Caller, Reason> {
+        let (known, name, claims) = self.live(agent)?;
+        known.used(now_ms);
+        Ok(Caller {
+            agent: name.clone(),
+            principal: Principal::Agent,
+            user: None,
+            claims: Arc::clone(claims),
+            until_ms: None,
+        })
+    }
+
+    /// The agent for which an issuer vouches.
+    pub(crate) fn vouched(&self, vouched: &Vouched, now_ms: i64) -> Result<Caller, Reason> {
+        let (known, name, claims) = self.live(&vouched.agent)?;
         let claims = intersect(claims, &vouched.claims).map_err(Reason::Jwt)?;
         known.used(now_ms);
         Ok(Caller {

@@ -31,7 +31,7 @@ pub use self::{
     fault::JwtFault,
 };
 use crate::{
-    Algorithm, KeySet,
+    Algorithm, Certificate, KeySet,
     jwks::Found,
     jws::{LONGEST, Unverified},
     strict::Json,
@@ -85,6 +85,8 @@ pub(crate) struct Vouched {
     pub(crate) until_ms: i64,
     /// When it begins, leeway included.
     from_ms: i64,
+    /// SHA-256 of the only certificate by whose holder it may be shown (RFC 8705).
+    bound: Option<[u8; 32]>,
 }
 
 /// What is remembered of a token.
@@ -229,10 +231,7 @@ impl Issuer {
         if !meant {
             return Err(JwtFault::Audience);
         }
-        // A token that is bound to a key of its holder's is good for nobody who has not shown that key.
-        if payload.get("cnf").is_some() {
-            return Err(JwtFault::Bound);
-        }
+        let bound = payload.get("cnf").map(claims::bound).transpose()?;
         let (from_ms, until_ms) = self.times(payload, now_ms)?;
         let agent = self.agent(payload)?;
         let user = match &rules.user {
@@ -243,7 +242,7 @@ impl Issuer {
         let claims = claims::session(&rules.claims, payload)?;
         let subject = payload.get("sub").and_then(Json::text).unwrap_or_default();
         let session = self.session(&agent, user.as_ref(), subject, &claims)?;
-        Ok(Vouched { agent, user, claims, session, until_ms, from_ms })
+        Ok(Vouched { agent, user, claims, session, until_ms, from_ms, bound })
     }
 
     fn times(&self, payload: &Json, now_ms: i64) -> Result<(i64, i64), JwtFault> {
@@ -336,7 +335,12 @@ impl Issuers {
         self.0.values()
     }
 
-    pub(crate) fn vouch(&self, token: &str, now_ms: i64) -> Result<Arc<Vouched>, JwtFault> {
+    pub(crate) fn vouch(
+        &self,
+        token: &str,
+        certificate: Option<&Certificate>,
+        now_ms: i64,
+    ) -> Result<Arc<Vouched>, JwtFault> {
         if self.0.is_empty() {
             return Err(JwtFault::Issuer);
         }
@@ -358,6 +362,10 @@ impl Issuers {
         }
         if now_ms < vouched.from_ms {
             return Err(JwtFault::NotYet);
+        }
+        // A token that is bound to a key of its holder's is good for nobody who has not shown that key.
+        if vouched.bound.as_ref().is_some_and(|bound| certificate.map(Certificate::digest) != Some(bound)) {
+            return Err(JwtFault::Bound);
         }
         Ok(vouched)
     }

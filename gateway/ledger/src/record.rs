@@ -4,7 +4,8 @@ use std::{fmt, str::FromStr, sync::Arc};
 
 use mountgate_core::{
     AgentName, ClaimName, Code, ColumnName, CompareOp, DecisionRequest, Digest, Door, Grant, Limits, MountName,
-    Predicate, PredicateValue, RelationName, Scope, SessionId, Touch, Value, Verb, Verdict, request::RequestRelation,
+    Predicate, PredicateValue, RelationName, Scope, SessionId, Touch, UserName, Value, Verb, Verdict,
+    request::RequestRelation,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -114,6 +115,8 @@ pub struct DecisionRecord<'a> {
     pub cached: bool,
     /// Whether the same request would get the same verdict again: not from a policy whose instances are kept warm.
     pub replayable: bool,
+    /// On whose behalf the agent asked.
+    pub user: Option<&'a UserName>,
     /// What the policy was asked.
     pub request: &'a DecisionRequest,
     /// The request's parameters, whether or not the policy was shown them. Written as keyed digests.
@@ -145,6 +148,8 @@ pub struct RefusalRecord<'a> {
     pub agent: &'a AgentName,
     /// By which session.
     pub session: Option<&'a SessionId>,
+    /// On whose behalf.
+    pub user: Option<&'a UserName>,
     /// The mount asked for, as the caller spelt it.
     pub mount: Option<&'a MountName>,
     /// The door.
@@ -255,6 +260,8 @@ enum Body<'a> {
         cached: bool,
         #[serde(skip_serializing_if = "is_true")]
         replayable: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        user: Option<&'a UserName>,
         request: RequestBody<'a>,
         parameters: Vec<KeyedDigest>,
         verdict: VerdictBody<'a>,
@@ -272,6 +279,8 @@ enum Body<'a> {
         agent: &'a AgentName,
         #[serde(skip_serializing_if = "Option::is_none")]
         session: Option<&'a SessionId>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        user: Option<&'a UserName>,
         #[serde(skip_serializing_if = "Option::is_none")]
         mount: Option<&'a MountName>,
         door: Door,
@@ -489,6 +498,7 @@ impl Spelling {
             settings: record.settings,
             cached: record.cached,
             replayable: record.replayable,
+            user: record.user,
             request: self.request(record.request, record.parameters)?,
             parameters: record.parameters.iter().map(|value| self.digests.value(value)).collect(),
             verdict: self.verdict(record)?,
@@ -522,6 +532,7 @@ impl Spelling {
             generation: record.generation,
             agent: record.agent,
             session: record.session,
+            user: record.user,
             mount: record.mount,
             door: record.door,
             code: record.code,

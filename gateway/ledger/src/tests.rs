@@ -130,6 +130,7 @@ impl Sample {
             settings: None,
             cached: false,
             replayable: true,
+            user: None,
             request: &self.request,
             parameters: &self.parameters,
             verdict: &self.verdict,

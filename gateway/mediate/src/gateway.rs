@@ -2,13 +2,14 @@
 
 use std::{
     borrow::Cow,
+    collections::BTreeMap,
     sync::Arc,
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
 use arc_swap::ArcSwap;
 use mountgate_core::{
-    Caller, Code, ColumnType, DecisionRequest, Digest, Door, MountName, Rate, Refusal, Value, Verdict,
+    Caller, Code, ColumnType, DecisionRequest, Digest, Door, MountName, Rate, Refusal, UserName, Value, Verdict,
 };
 use mountgate_identity::{Credential, Identity, Person};
 use mountgate_ledger::{
@@ -66,6 +67,8 @@ struct Inner {
     reloads: Reloads,
     shadows: Shadows,
     warnings: ArcSwap<Vec<String>>,
+    /// What is wrong now and mends itself, each under a name of its own.
+    alarms: Mutex<BTreeMap<String, String>>,
     metrics: Metrics,
     started: Instant,
 }
@@ -108,6 +111,7 @@ impl Gateway {
             reloads: Reloads::new(),
             shadows: Shadows::new(),
             warnings: ArcSwap::from_pointee(parts.warnings),
+            alarms: Mutex::default(),
             metrics,
             started: Instant::now(),
         }));
@@ -165,6 +169,15 @@ impl Gateway {
         self.0.warnings.store(Arc::new(warnings));
     }
 
+    /// Sets off the alarm of that name, or ends it; says whether that is new. A reload ends none.
+    pub fn alarm(&self, name: &str, wrong: Option<String>) -> bool {
+        let mut alarms = self.0.alarms.lock();
+        match wrong {
+            Some(wrong) => alarms.insert(name.to_owned(), wrong).is_none(),
+            None => alarms.remove(name).is_some(),
+        }
+    }
+
     /// Who may ask.
     pub fn identity(&self) -> &Identity {
         &self.0.identity
@@ -184,9 +197,14 @@ impl Gateway {
         &self.0.limiter
     }
 
-    /// What an operator should know.
+    /// What an operator should know, alarms included.
     pub fn warnings(&self) -> Arc<Vec<String>> {
-        self.0.warnings.load_full()
+        let warnings = self.0.warnings.load_full();
+        let alarms = self.0.alarms.lock();
+        if alarms.is_empty() {
+            return warnings;
+        }
+        Arc::new(warnings.iter().chain(alarms.values()).cloned().collect())
     }
 
     /// Generations before the one in force that requests are still on, or were a moment ago.
@@ -221,9 +239,9 @@ impl Gateway {
     /// # Errors
     /// A token that is missing, unknown, expired or revoked (one answer for all), one that is a minter's, or a
     /// caller above the gate's rate. The first is counted and not recorded: a flood of it must not fill the ledger.
-    pub fn enter(&self, token: Option<&str>, door: Door) -> Result<Entered, Refused> {
+    pub fn enter<'a>(&self, shown: impl Into<Shown<'a>>, door: Door) -> Result<Entered, Refused> {
         let since = Instant::now();
-        let caller = match self.authenticate(token)? {
+        let caller = match self.authenticate(shown.into())? {
             Credential::Caller(caller) => caller,
             Credential::Minter(minter) => {
                 return Err(
@@ -271,9 +289,9 @@ impl Gateway {
         }
     }
 
-    fn authenticate(&self, token: Option<&str>) -> Result<Credential, Refused> {
+    fn authenticate(&self, shown: Shown<'_>) -> Result<Credential, Refused> {
         // No token is told like an unknown one.
-        self.0.identity.authenticate(token.unwrap_or_default(), now_ms()).map_err(|error| {
+        self.0.identity.identify(shown, now_ms()).map_err(|error| {
             self.0.metrics.unauthenticated();
             // Not louder: a flood of bad tokens must not fill the log either. `/metrics` counts them.
             tracing::debug!(reason = %error.reason(), "unauthenticated");
@@ -285,8 +303,8 @@ impl Gateway {
     ///
     /// # Errors
     /// A token that is no minter's, or a wish beyond what the minter may.
-    pub fn mint(&self, token: Option<&str>, mint: &Mint) -> Result<Minted, Refused> {
-        let minter = match self.authenticate(token)? {
+    pub fn mint<'a>(&self, shown: impl Into<Shown<'a>>, mint: &Mint) -> Result<Minted, Refused> {
+        let minter = match self.authenticate(shown.into())? {
             Credential::Minter(minter) => minter,
             // An agent that could mint would widen its own scope.
             Credential::Caller(caller) => {
@@ -455,6 +473,7 @@ impl Gateway {
         purpose: Option<&str>,
         trail: &mut Trail,
     ) -> Result<Ready<'a>, Refusal> {
+        trail.user.clone_from(&entered.caller.user);
         mount.open_at(trail.time_ms)?;
         if purpose.is_some_and(|purpose| purpose.chars().count() > PURPOSE) {
             return Err(Refusal::new(Code::TooLarge, format!("`purpose` has more than {PURPOSE} characters")));
@@ -539,6 +558,7 @@ impl Gateway {
             settings: trail.settings,
             cached: trail.reused,
             replayable: decided.replayable,
+            user: trail.user.as_ref(),
             request,
             parameters: params,
             verdict: &decided.verdict,
@@ -565,6 +585,7 @@ impl Gateway {
             generation: generation.number(),
             agent: &entered.caller.agent,
             session: entered.caller.session(),
+            user: entered.caller.user.as_ref(),
             mount: Some(&trail.mount),
             door: entered.door,
             code: refusal.code,
@@ -602,6 +623,7 @@ struct Trail {
     time_ms: i64,
     mount: MountName,
     statement: String,
+    user: Option<UserName>,
     request: Option<DecisionRequest>,
     plugin: Option<Digest>,
     settings: Option<Digest>,
@@ -624,6 +646,7 @@ impl Trail {
             time_ms: now_ms(),
             mount: mount.clone(),
             statement,
+            user: None,
             request: None,
             plugin: None,
             settings: None,

@@ -24,6 +24,7 @@ pub use generation::Generation;
 pub use health::Health;
 pub use inspect::Inspection;
 pub use mount::{Assigned, Mount, MountSpec};
+pub use mountgate_identity::{Certificate, Shown, SubjectName};
 pub use shadow::Shadow;
 pub use write::{
     Executed, Held, HeldWrite, HoldId, HoldStatus, Holds, NewHold, SharedHolds, Write, WriteReply, Written,

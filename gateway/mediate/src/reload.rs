@@ -98,6 +98,8 @@ pub struct Changes {
     pub policies: BTreeSet<PolicyName>,
     /// Issuers that are new or gone, or whose rules or keys are others.
     pub issuers: BTreeSet<String>,
+    /// Whether the ports' certificates, or whose agent a client's is, are others.
+    pub tls: bool,
     /// Whether the main file is another.
     pub main: bool,
 }
@@ -105,9 +107,9 @@ pub struct Changes {
 impl Changes {
     /// Whether nothing is different.
     pub fn is_empty(&self) -> bool {
-        let Self { added, removed, changed, policies, issuers, main } = self;
+        let Self { added, removed, changed, policies, issuers, tls, main } = self;
         let mounts = added.is_empty() && removed.is_empty() && changed.is_empty();
-        mounts && policies.is_empty() && issuers.is_empty() && !main
+        mounts && policies.is_empty() && issuers.is_empty() && !tls && !main
     }
 }
 

@@ -46,7 +46,8 @@ impl Admin {
     /// Posts JSON, and gives status and answer.
     pub(super) fn post(&self, config: &Path, path: &str, body: &Json) -> anyhow::Result<(u16, Json)> {
         let address = self.address(config)?;
-        let answer = http::post(address, path, &self.token()?, body).with_context(|| {
+        let certificate = certificate(config)?;
+        let answer = http::ask(address, path, &self.token()?, body, certificate.as_deref()).with_context(|| {
             format!("no gateway answers at {address}: `mountgate serve` starts one, `--admin` says where it is")
         })?;
         if answer.status == 401 {
@@ -81,6 +82,16 @@ impl Admin {
         );
         Ok(token.to_owned())
     }
+}
+
+/// The certificate of the admin port, where the configuration gives it one.
+fn certificate(config: &Path) -> anyhow::Result<Option<Vec<u8>>> {
+    // `--admin` says enough where there is no configuration here.
+    let Ok(main) = MainFile::load(config) else { return Ok(None) };
+    let Some(tls) = main.admin_tls else { return Ok(None) };
+    let path = tls.certificate;
+    let read = std::fs::read(&path);
+    Ok(Some(read.with_context(|| format!("the admin port's certificate `{}` cannot be read", path.display()))?))
 }
 
 pub(super) fn run(args: &ReloadArgs, config: &Path, output: &mut Output) -> anyhow::Result<Exit> {

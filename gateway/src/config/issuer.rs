@@ -17,11 +17,16 @@ use super::{
     reader::{Table, Value},
     units,
 };
+use crate::jwks::JwksAddress;
 
 /// How far clocks may be apart at most: a token is good for so long after its end.
 const LEEWAY: Duration = Duration::from_secs(5 * 60);
 /// The longest lifetime that may be configured.
 const LIFETIME: Duration = Duration::from_secs(31 * 24 * 3600);
+
+/// An issuer's keys are asked for no more often, and no more seldom.
+const LEAST_REFRESH: Duration = Duration::from_secs(60);
+const LONGEST_REFRESH: Duration = Duration::from_secs(24 * 3600);
 
 /// `[issuers.NAME]`
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +42,15 @@ pub struct IssuerConfig {
 pub enum KeysFrom {
     /// In a file.
     File(PathBuf),
+    /// Where the issuer publishes them.
+    Url {
+        /// The address.
+        address: JwksAddress,
+        /// The authorities by which its host is believed, in PEM; those of the machine where absent.
+        ca: Option<PathBuf>,
+        /// How often it is asked.
+        refresh: Duration,
+    },
 }
 
 /// Lowers `[issuers]`. What is wrong is noted.
@@ -117,9 +131,32 @@ fn span(table: &Table<'_>, key: &'static str, standard: Duration, most: Duration
 }
 
 fn keys(table: &Table<'_>, folder: &Path) -> Option<KeysFrom> {
-    table.not_yet("url", "keep the keys in a file: `jwks = { file = \"issuer.jwks.json\" }`");
-    let file = table.require("file", "file = \"issuer.jwks.json\"").and_then(|value| path(&value, folder))?;
-    Some(KeysFrom::File(file))
+    let (file, url) = (table.get("file"), table.get("url"));
+    let (ca, refresh) = (table.get("ca"), table.get("refresh"));
+    if url.is_none() {
+        for value in [ca, refresh].into_iter().flatten() {
+            value.reject_key(format!("`{}` is for keys that are under a `url`: take it out", value.name()));
+        }
+        let file = table.require("file", "file = \"issuer.jwks.json\"")?;
+        return path(&file, folder).map(KeysFrom::File);
+    }
+    if let Some(file) = file {
+        file.reject_key("the keys are in a file or under a URL: keep one of `file` and `url`");
+    }
+    let ca = ca.map(|value| path(&value, folder));
+    let refresh = refresh.map(|value| {
+        value.parsed(|text| match units::duration(text)? {
+            span if span < LEAST_REFRESH => Err(format!("`{text}` is too short: write `1m` or more")),
+            span if span > LONGEST_REFRESH => Err(format!(
+                "`{text}` is too long: a key that was withdrawn would be good for so long; write `1d` or less"
+            )),
+            span => Ok(span),
+        })
+    });
+    let address = url?.parsed(JwksAddress::parse);
+    let ca = ca.map_or(Some(None), |ca| ca.map(Some));
+    let refresh = refresh.unwrap_or(Some(Duration::from_secs(5 * 60)));
+    Some(KeysFrom::Url { address: address?, ca: ca?, refresh: refresh? })
 }
 
 fn algorithms(value: &Value<'_>) -> Option<Vec<Algorithm>> {

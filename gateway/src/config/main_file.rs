@@ -20,6 +20,7 @@ use super::{
     reload::{self, ReloadSection},
     secret::{Secret, secret},
     source::Source,
+    tls::{self, TlsSection},
     units,
 };
 
@@ -28,6 +29,10 @@ use super::{
 pub struct MainFile {
     /// `[server]`
     pub server: ServerSection,
+    /// `[server.tls]`: TLS of the port where agents ask.
+    pub tls: Option<TlsSection>,
+    /// `[server.admin_tls]`: TLS of the port where operators ask.
+    pub admin_tls: Option<TlsSection>,
     /// `[keys] master`: where the master key is; made in the state folder where the file is silent.
     pub master: Option<Secret>,
     /// `[gate]`
@@ -135,10 +140,12 @@ pub struct PluginConfig {
 
 impl MainFile {
     pub(super) fn warn(&self, warnings: &mut Vec<String>) {
-        for (port, address) in [("data", self.server.data), ("admin", self.server.admin)] {
-            if !address.ip().is_loopback() {
+        let ports =
+            [("data", self.server.data, "tls", &self.tls), ("admin", self.server.admin, "admin_tls", &self.admin_tls)];
+        for (port, address, key, tls) in ports {
+            if !address.ip().is_loopback() && tls.is_none() {
                 warnings.push(format!(
-                    "the {port} port listens on {address}, beyond this machine, without TLS: put a proxy that ends TLS before it"
+                    "the {port} port listens on {address}, beyond this machine, without TLS: tokens and answers can be read on the way; write `[server.{key}]`, or put a proxy that ends TLS before it"
                 ));
             }
         }
@@ -163,7 +170,13 @@ impl MainFile {
 
 /// Lowers the main file. What is wrong is noted; a sound value stands in its place.
 pub(super) fn lower(source: &Arc<Source>, root: &Table<'_>, folder: &Path) -> MainFile {
-    let server = server(root.get("server").and_then(|value| value.table()).as_ref(), folder);
+    let table = root.get("server").and_then(|value| value.table());
+    let server = server(table.as_ref(), folder);
+    let of_port = |key, clients| {
+        let table = table.as_ref()?.get(key)?.table()?;
+        tls::tls(&table, folder, clients)
+    };
+    let (tls, admin_tls) = (of_port("tls", true), of_port("admin_tls", false));
     let master = root.get("keys").and_then(|value| value.table()).and_then(|keys| {
         let master = keys.require("master", "master = { env = \"MOUNTGATE_MASTER_KEY\" }")?;
         secret(&master, folder)
@@ -205,6 +218,8 @@ pub(super) fn lower(source: &Arc<Source>, root: &Table<'_>, folder: &Path) -> Ma
     }
     MainFile {
         server,
+        tls,
+        admin_tls,
         master,
         gate: Gate { requests: gate },
         ledger,

@@ -7,6 +7,7 @@ use mountgate_core::{AgentName, LimitKey, Mask, Rate, Value};
 use super::*;
 
 mod issuer;
+mod tls;
 
 const MAIN: &str = r#"
 [server]

@@ -58,7 +58,13 @@ impl Watched {
         all.files.extend(config.main.plugins.values().map(|plugin| plugin.path.clone()));
         all.files.extend(config.main.issuers.values().filter_map(|issuer| match &issuer.keys {
             KeysFrom::File(path) => Some(path.clone()),
+            KeysFrom::Url { ca, .. } => ca.clone(),
         }));
+        for tls in [&config.main.tls, &config.main.admin_tls].into_iter().flatten() {
+            all.files.push(tls.certificate.clone());
+            all.files.extend(tls.key.file().map(Path::to_owned));
+            all.files.extend(tls.clients.as_ref().map(|clients| clients.ca.clone()));
+        }
         all.folders.extend(config.main.plugins.values().filter_map(|plugin| plugin.cases.clone()));
         all
     }

@@ -14,7 +14,7 @@ use mountgate_policy::in_background;
 use parking_lot::Mutex;
 use tokio::sync::{mpsc::Receiver, oneshot};
 
-use super::files::Watched;
+use super::{Ports, files::Watched, keys::Followed};
 use crate::{
     compose::{Composed, Composer, Digests, Failure},
     config::{Config, MainFile, Problem, Problems},
@@ -37,6 +37,8 @@ pub(super) struct Reloader {
     digests: Digests,
     gateway: Gateway,
     watched: Arc<Mutex<Watched>>,
+    tls: Ports,
+    followed: Followed,
     /// How long the next reload may take.
     deadline: Duration,
 }
@@ -51,6 +53,7 @@ struct Failed {
 }
 
 impl Reloader {
+    #[expect(clippy::too_many_arguments, reason = "what serves is handed over once")]
     pub(super) fn new(
         path: PathBuf,
         main: MainFile,
@@ -59,9 +62,11 @@ impl Reloader {
         digests: Digests,
         gateway: Gateway,
         watched: Arc<Mutex<Watched>>,
+        tls: Ports,
+        followed: Followed,
     ) -> Self {
         let deadline = main.reload.deadline;
-        Self { path, main, state, composer, digests, gateway, watched, deadline }
+        Self { path, main, state, composer, digests, gateway, watched, tls, followed, deadline }
     }
 
     /// Starts the thread; what is given back is done when it has ended.
@@ -152,6 +157,8 @@ impl Reloader {
         let old = &self.main;
         let sections = [
             ("[server]", main.server != old.server),
+            ("[server.tls]", main.tls.is_some() != old.tls.is_some()),
+            ("[server.admin_tls]", main.admin_tls.is_some() != old.admin_tls.is_some()),
             ("[keys]", main.master != old.master),
             ("[gate]", main.gate != old.gate),
             ("[ledger]", main.ledger != old.ledger),
@@ -200,6 +207,9 @@ impl Reloader {
         self.digests = composed.digests.clone();
         // Before the mounts: a token of an issuer that is gone opens none of the new ones.
         self.gateway.identity().set_issuers(composed.issuers.clone());
+        self.gateway.identity().set_clients(composed.tls.clients.clone());
+        self.tls.swap(&composed.tls);
+        self.followed.follow(&self.gateway, &composed.published);
         let (generation_in_force, in_warning) = self.composer.adopt(composed);
         self.gateway.swap(generation_in_force, in_warning);
         tracing::info!(generation, warnings = warnings.len(), "reloaded");

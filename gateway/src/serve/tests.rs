@@ -10,6 +10,7 @@ use crate::{
 };
 
 mod issuers;
+mod tls;
 
 /// A session of `support-bot` for that customer.
 pub(super) fn session(gateway: &Gateway, customer: i64) -> String {

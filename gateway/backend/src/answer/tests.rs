@@ -73,6 +73,7 @@ impl Bench {
             settings: None,
             cached: false,
             replayable: true,
+            user: None,
             request: &request,
             parameters: &[],
             verdict: &verdict,

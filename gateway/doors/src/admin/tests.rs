@@ -67,7 +67,14 @@ impl Port {
         let address = listener.local_addr().unwrap();
         let script = Scripted::default();
         let hosts = Hosts { hosts: vec!["admin.example".into()], origins: vec!["https://console.example".into()] };
-        tokio::spawn(serve_operations(listener, script.clone(), HttpLimits::default(), hosts, std::future::pending()));
+        tokio::spawn(serve_operations(
+            listener,
+            script.clone(),
+            HttpLimits::default(),
+            hosts,
+            None,
+            std::future::pending(),
+        ));
         Self { address, script }
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use data_encoding::BASE64URL_NOPAD;
 use mountgate_core::{ClaimName, ClaimValue, Claims, UserName};
 
 use super::JwtFault;
@@ -77,6 +78,16 @@ pub(super) fn user(found: &Json) -> Result<UserName, JwtFault> {
     let text = found.text().ok_or(JwtFault::NoUser)?;
     let sound = !text.is_empty() && text.len() <= LONGEST_USER && !text.chars().any(char::is_control);
     sound.then(|| UserName::new(text)).ok_or(JwtFault::NoUser)
+}
+
+/// The certificate that a token is bound to (RFC 8705). A bond of another kind is one that can't be checked here.
+pub(super) fn bound(cnf: &Json) -> Result<[u8; 32], JwtFault> {
+    let Json::Object(entries) = cnf else { return Err(JwtFault::Bound) };
+    let digest = match (entries.len(), entries.get("x5t#S256").and_then(Json::text)) {
+        (1, Some(digest)) => BASE64URL_NOPAD.decode(digest.as_bytes()).map_err(|_| JwtFault::Bound)?,
+        _ => return Err(JwtFault::Bound),
+    };
+    digest.try_into().map_err(|_| JwtFault::Bound)
 }
 
 /// Seconds since 1970-01-01T00:00Z, whole or not, in milliseconds.

@@ -20,7 +20,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::{
-    ClaimType, Credential, Identity, Reason,
+    ClaimType, Clients, Credential, Identity, Reason, Shown, SubjectName,
     identity::tests::{again, claims, open},
 };
 
@@ -597,4 +597,73 @@ proptest! {
             Ok(())
         })?;
     }
+}
+
+/// What a handshake has proved.
+fn certificate(names: &[&str], der: &[u8]) -> Certificate {
+    Certificate::new(names.iter().map(|name| SubjectName::parse(name).unwrap()), der)
+}
+
+#[test]
+fn a_certificate_is_one_agents_and_a_token_beside_it_must_be_the_same_ones() {
+    let world = World::new(rules());
+    let key = again(&world.identity).add_agent("other", &Claims::new()).unwrap();
+    let own = world.identity.rotate_agent("bot").unwrap();
+    let minter = world.identity.add_minter("minter", &crate::identity::tests::grant()).unwrap();
+    let operator = world.identity.add_operator("operator").unwrap();
+    world.identity.set_clients(Clients::new(
+        [
+            ("spiffe://corp/bot", "bot"),
+            ("bot.example.com", "bot"),
+            ("spiffe://corp/other", "other"),
+            ("spiffe://corp/gone", "gone"),
+        ]
+        .map(|(name, agent)| (SubjectName::parse(name).unwrap(), AgentName::from(agent)))
+        .into(),
+    ));
+    let ask = |token: Option<&str>, certificate: &Certificate| {
+        let shown = Shown { token, certificate: Some(certificate) };
+        match world.identity.identify(shown, NOW) {
+            Ok(Credential::Caller(caller)) => Ok(caller),
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => {
+                assert_eq!(error.refusal().code, Code::Unauthenticated);
+                Err(error.reason().clone())
+            }
+        }
+    };
+    let bot = certificate(&["spiffe://corp/bot", "bot.example.com", "elsewhere.example.com"], b"der");
+    for (what, shown, reason) in [
+        ("no name", certificate(&[], b"der"), Reason::NoAgent),
+        ("void", Certificate::void(), Reason::NoAgent),
+        ("another name", certificate(&["spiffe://corp/bot2"], b"der"), Reason::NoAgent),
+        ("another case", certificate(&["spiffe://corp/Bot"], b"der"), Reason::NoAgent),
+        ("a pattern", Certificate::new([SubjectName::Dns("*.example.com".into())], b"der"), Reason::NoAgent),
+        ("two agents", certificate(&["spiffe://corp/bot", "spiffe://corp/other"], b"der"), Reason::SeveralAgents),
+        ("an agent that is not here", certificate(&["spiffe://corp/gone"], b"der"), Reason::Unknown),
+    ] {
+        assert_eq!(ask(None, &shown).unwrap_err(), reason, "{what}");
+    }
+    for token in ["", "Basic", "mga_nonsense", key.expose(), minter.expose(), operator.expose()] {
+        assert!(ask(Some(token), &bot).is_err(), "{token}");
+    }
+    let other = ed(&with(payload(), "azp", json!("client-2")));
+    assert_eq!(ask(Some(&other), &bot).unwrap_err(), Reason::OtherAgent);
+
+    assert_eq!(ask(None, &bot).unwrap().agent.as_str(), "bot");
+    assert_eq!(ask(None, &certificate(&["BOT.example.com"], b"der")).unwrap().agent.as_str(), "bot");
+    assert_eq!(ask(Some(own.expose()), &bot).unwrap().agent.as_str(), "bot");
+    assert!(ask(Some(&ed(&payload())), &bot).unwrap().session().is_some());
+
+    // Bound to the certificate: with another, or without any, it is worth nothing.
+    let digest = Sha256::digest(b"der");
+    let bound = ed(&with(payload(), "cnf", json!({ "x5t#S256": b64(digest) })));
+    world.refuses(&bound, JwtFault::Bound);
+    let renewed = certificate(&["spiffe://corp/bot"], b"another");
+    assert_eq!(ask(Some(&bound), &renewed).unwrap_err(), Reason::Jwt(JwtFault::Bound));
+    assert!(ask(Some(&bound), &bot).is_ok());
+    world.refuses(&bound, JwtFault::Bound);
+
+    again(&world.identity).revoke_agent("bot").unwrap();
+    assert_eq!(ask(None, &bot).unwrap_err(), Reason::AgentRevoked);
 }

@@ -36,6 +36,16 @@ fn an_issuer_lowers_to_what_it_says() {
 }
 
 #[test]
+fn keys_under_a_url_lower_with_their_authority() {
+    let url = "url = \"https://login.example.com/jwks\", ca = \"corp-ca.pem\", refresh = \"1m\"";
+    let config =
+        with(&ISSUER.replace("file = \"corp.jwks.json\"", url)).unwrap_or_else(|problems| panic!("{problems}"));
+    let KeysFrom::Url { address, ca, refresh } = &config.main.issuers["corp"].keys else { panic!("a file") };
+    assert!(address.is_tls());
+    assert_eq!((ca.as_deref(), *refresh), (Some("/conf/corp-ca.pem".as_ref()), Duration::from_secs(60)));
+}
+
+#[test]
 fn every_mistake_in_an_issuer_is_told_with_its_place() {
     let cases = [
         ("issuer =", "isuer ="),
@@ -45,6 +55,12 @@ fn every_mistake_in_an_issuer_is_told_with_its_place() {
         ("audience = \"mountgate\"\n", ""),
         ("jwks = { file = \"corp.jwks.json\" }", "jwks = \"corp.jwks.json\""),
         ("jwks = { file = \"corp.jwks.json\" }", "jwks = {}"),
+        ("file = \"corp.jwks.json\"", "url = \"http://login.example.com/jwks\""),
+        ("file = \"corp.jwks.json\"", "url = \"https://u:p@login.example.com/jwks\""),
+        ("file = \"corp.jwks.json\"", "url = \"https://login.example.com/jwks\", file = \"corp.jwks.json\""),
+        ("file = \"corp.jwks.json\"", "url = \"https://login.example.com/jwks\", refresh = \"1s\""),
+        ("file = \"corp.jwks.json\"", "url = \"https://login.example.com/jwks\", refresh = \"30d\", cache = 1"),
+        ("file = \"corp.jwks.json\"", "file = \"corp.jwks.json\", refresh = \"5m\""),
         ("[\"RS256\", \"ES256\"]", "[\"none\"]"),
         ("[\"RS256\", \"ES256\"]", "[\"RS256\", \"HS256\"]"),
         ("[\"RS256\", \"ES256\"]", "[\"rs256\"]"),

@@ -122,3 +122,158 @@ async fn a_key_set_that_is_not_there_keeps_the_gateway_from_starting() {
     let error = Server::start(&shop.config_path(), Overrides::default()).await.err().expect("no keys");
     assert!(format!("{error:#}").contains("issuer `corp`: the key set"), "{error:#}");
 }
+
+/// An issuer's HTTP server: says what it is told to say, and counts.
+struct Publisher {
+    address: std::net::SocketAddr,
+    says: Arc<Mutex<String>>,
+    asked: Arc<std::sync::atomic::AtomicUsize>,
+    serving: tokio::task::JoinHandle<()>,
+}
+
+impl Publisher {
+    async fn start(says: String) -> Self {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (says, asked) = (Arc::new(Mutex::new(says)), Arc::new(std::sync::atomic::AtomicUsize::new(0)));
+        let (told, counted) = (Arc::clone(&says), Arc::clone(&asked));
+        let serving = tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                counted.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                let answer = told.lock().clone();
+                let mut head = [0; 2048];
+                let _ = stream.read(&mut head).await;
+                let _ = stream.write_all(answer.as_bytes()).await;
+                let _ = stream.shutdown().await;
+            }
+        });
+        Self { address, says, asked, serving }
+    }
+
+    fn say(&self, answer: String) {
+        *self.says.lock() = answer;
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.load(std::sync::atomic::Ordering::SeqCst)
+    }
+}
+
+impl Drop for Publisher {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+fn ok(body: &str) -> String {
+    format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_under_a_url_are_followed_and_the_last_good_ones_stay() {
+    let shop = Shop::new();
+    let (first, second, evil) = (Key::new("k1"), Key::new("k2"), Key::new("k3"));
+    let publisher = Publisher::start(ok(&Key::set(&[&first]))).await;
+    let elsewhere = Publisher::start(ok(&Key::set(&[&evil]))).await;
+    shop.main(&section(&format!("{{ url = \"http://{}/jwks\" }}", publisher.address)));
+    running(start(&shop).await, async |gateway, _| {
+        gateway.identity().add_agent("support-bot", &Default::default()).unwrap();
+        let ask = async |token: &str| rows(&gateway, token, ORDERS).await.map(|rows| rows.len());
+        let token = first.token("client-1", json!(1), 600);
+        assert_eq!(ask(&token).await, Ok(2));
+
+        // A flood of tokens with keys that nobody knows: the issuer is asked now and then.
+        let (before, since) = (publisher.asked(), std::time::Instant::now());
+        for _ in 0..300 {
+            assert_eq!(ask(&evil.token("client-1", json!(1), 600)).await, Err(Code::Unauthenticated));
+        }
+        let most = 2 + usize::try_from(since.elapsed().as_millis() / 300).unwrap();
+        assert!(publisher.asked() - before <= most, "{} requests", publisher.asked() - before);
+        assert_eq!(ask(&token).await, Ok(2));
+
+        // Rotated: the first token with the new key has it fetched, and the old key is worth nothing.
+        publisher.say(ok(&Key::set(&[&second])));
+        let renewed = second.token("client-1", json!(2), 600);
+        let mut taken = false;
+        for _ in 0..100 {
+            taken = ask(&renewed).await == Ok(1);
+            if taken {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert!(taken, "the next key did not come");
+        assert_eq!(ask(&token).await, Err(Code::Unauthenticated));
+
+        // It fails, leads elsewhere, or publishes what no issuer should: what was good last stays, with an alarm.
+        let redirect =
+            format!("HTTP/1.1 302 Found\r\nlocation: http://{}/\r\ncontent-length: 0\r\n\r\n", elsewhere.address);
+        let private = Key::set(&[&evil]).replacen("\"kid\"", "\"d\":\"AA\",\"kid\"", 1);
+        for (answer, why) in [
+            ("HTTP/1.1 500 Oh\r\ncontent-length: 0\r\n\r\n".to_owned(), "answers 500"),
+            (redirect, "redirects"),
+            (ok(&private), "private"),
+            (ok("{\"keys\":[]}"), "no key"),
+        ] {
+            publisher.say(answer);
+            assert_eq!(ask(&evil.token("client-1", json!(1), 600)).await, Err(Code::Unauthenticated));
+            let told = || gateway.health().warnings.iter().any(|told| told.contains("`corp`") && told.contains(why));
+            eventually(why, told).await;
+            assert_eq!(gateway.health().status, "degraded");
+            assert_eq!(ask(&renewed).await, Ok(1));
+        }
+        publisher.say(ok(&Key::set(&[&second])));
+        eventually("the end of the alarm", || {
+            gateway.health().status != "degraded"
+                || !gateway.health().warnings.iter().any(|told| told.contains("`corp`"))
+        })
+        .await;
+        assert_eq!(ask(&evil.token("client-1", json!(1), 600)).await, Err(Code::Unauthenticated));
+        assert_eq!(elsewhere.asked(), 0, "it was led elsewhere");
+    })
+    .await;
+    let admin = Selection { kind: Some("admin".into()), ..Selection::default() };
+    let records = export(&shop.path().join("state/ledger"), admin).unwrap();
+    let taken = records.filter(|entry| entry.as_ref().unwrap().record().unwrap()["act"] == "issuer.keys").count();
+    assert!(taken >= 1, "keys that came into force are not on record");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_issuer_that_cannot_be_asked_keeps_nobody_else_out() {
+    let shop = Shop::new();
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    shop.main(&section(&format!("{{ url = \"http://{nobody}/jwks\" }}")));
+    running(start(&shop).await, async |gateway, _| {
+        let own = session(&gateway, 1);
+        assert_eq!(rows(&gateway, &own, ORDERS).await.unwrap().len(), 2);
+        let token = Key::new("k1").token("client-1", json!(1), 600);
+        assert_eq!(rows(&gateway, &token, ORDERS).await, Err(Code::Unauthenticated));
+        let told = || gateway.health().warnings.iter().any(|told| told.contains("its tokens open nothing"));
+        eventually("the alarm", told).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn agent_and_user_are_both_on_record() {
+    let shop = Shop::new();
+    let key = Key::new("k1");
+    std::fs::write(shop.path().join("corp.jwks.json"), Key::set(&[&key])).unwrap();
+    shop.main(&(section("{ file = \"corp.jwks.json\" }") + "user = { claim = \"sub\" }\n"));
+    running(start(&shop).await, async |gateway, _| {
+        gateway.identity().add_agent("support-bot", &Default::default()).unwrap();
+        let token = key.token("client-1", json!(1), 600);
+        assert_eq!(rows(&gateway, &token, ORDERS).await.unwrap().len(), 2);
+        assert_eq!(rows(&gateway, &token, "SELECT secret FROM customers").await, Err(Code::NotInScope));
+    })
+    .await;
+    let folder = shop.path().join("state/ledger");
+    for kind in ["decision", "refusal"] {
+        let all = Selection { kind: Some(kind.into()), ..Selection::default() };
+        let record = export(&folder, all).unwrap().next().unwrap().unwrap().record().unwrap();
+        assert_eq!(record["user"], "alice", "{record}");
+        let agent = record.get("agent").unwrap_or(&record["request"]["agent"]);
+        assert_eq!(agent, "support-bot", "{record}");
+    }
+}
