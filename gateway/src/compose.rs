@@ -200,7 +200,7 @@ impl Composer {
         for opened in backends.values_mut() {
             opened.walls.retain(|mount, _| config.mounts.contains_key(mount));
         }
-        let generation = Generation::new(number, mounts);
+        let generation = Generation::new(number, mounts).for_users(config.main.users.clone());
         for (name, built) in &mut made {
             built.mount = generation.mounts().get(name).map(Arc::downgrade).unwrap_or_default();
         }

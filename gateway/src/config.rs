@@ -142,6 +142,18 @@ impl Config {
                 lowered.entry(mount.name.clone()).or_insert(mount);
             }
         }
+        for (user, mounts) in main.iter().filter_map(|main| main.users.as_ref()).flatten() {
+            for mount in mounts.iter().filter(|mount| !lowered.contains_key(*mount)) {
+                // Where a mount's file is wrong, that is told.
+                let Some(main) = main.as_ref().filter(|_| problems.is_empty()) else { break };
+                let help = match likely(mount.as_str(), lowered.keys().map(MountName::as_str)) {
+                    Some(near) => format!("; did you mean `{near}`?"),
+                    None => String::new(),
+                };
+                let place = ["users", user.as_str(), "mounts"].map(str::to_owned);
+                problems.push(main.source.point(&place, None, &format!("there is no mount `{mount}`{help}")));
+            }
+        }
         let Some(main) = main.filter(|_| problems.is_empty()) else { return Err(Problems(problems)) };
         if lowered.is_empty() {
             warnings.push(format!("there is no mount: add a file to `{MOUNTS_FOLDER}/`"));

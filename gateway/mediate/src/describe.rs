@@ -27,7 +27,7 @@ impl Gateway {
         Ok(generation
             .mounts()
             .values()
-            .filter(|mount| mount.serves(&entered.caller().agent))
+            .filter(|mount| generation.opens(mount, entered.caller()))
             .map(|mount| mount.summary(now))
             .collect())
     }

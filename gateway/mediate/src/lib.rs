@@ -20,7 +20,7 @@ mod write;
 
 pub use api::*;
 pub use gateway::{Entered, Gateway, Parts};
-pub use generation::Generation;
+pub use generation::{Generation, Users};
 pub use health::Health;
 pub use inspect::Inspection;
 pub use mount::{Assigned, Mount, MountSpec};

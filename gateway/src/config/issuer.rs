@@ -6,8 +6,9 @@ use std::{
     time::Duration,
 };
 
-use mountgate_core::{AgentName, ClaimName};
+use mountgate_core::{AgentName, ClaimName, MountName, UserName};
 use mountgate_identity::{Algorithm, ClaimPath, ClaimSource, ClaimType, IssuerRules};
+use mountgate_mediate::Users;
 use toml::de::DeValue;
 
 use super::{
@@ -257,4 +258,16 @@ fn claims(table: &Table<'_>) -> Option<BTreeMap<ClaimName, ClaimSource>> {
         }
     }
     sound.then_some(out)
+}
+
+/// `[users."alice@example.com"]`: `mounts = ["support"]`. That the mounts are there is checked when they are read.
+pub(super) fn users(value: &Value<'_>) -> Users {
+    let mut out = Users::new();
+    for entry in value.table().map(|table| table.entries()).unwrap_or_default() {
+        let Some(table) = entry.table() else { continue };
+        let mounts = table.require("mounts", "mounts = [\"support\"]").and_then(|value| value.strings());
+        let mounts = mounts.unwrap_or_default().into_iter().map(|(text, _)| MountName::new(text)).collect();
+        out.insert(UserName::new(entry.key.as_ref()), mounts);
+    }
+    out
 }

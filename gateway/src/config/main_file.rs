@@ -10,6 +10,7 @@ use std::{
 
 use mountgate_core::{BackendName, PolicyName, Rate};
 use mountgate_ledger::Durability;
+use mountgate_mediate::Users;
 
 use super::{
     backend::{BackendConfig, backend, unsound},
@@ -47,6 +48,8 @@ pub struct MainFile {
     pub backends: BTreeMap<BackendName, BackendConfig>,
     /// `[issuers.NAME]`
     pub issuers: BTreeMap<String, IssuerConfig>,
+    /// `[users.NAME]`: the mounts of each user on whose behalf agents ask; all of the agent's where there is no such section.
+    pub users: Option<Users>,
     /// `[plugins."publisher/name"]`
     pub plugins: BTreeMap<PolicyName, PluginConfig>,
     /// The file.
@@ -205,6 +208,7 @@ pub(super) fn lower(source: &Arc<Source>, root: &Table<'_>, folder: &Path) -> Ma
         }
     }
     let issuers = root.get("issuers").map(|value| issuer::issuers(&value, folder)).unwrap_or_default();
+    let users = root.get("users").map(|value| issuer::users(&value));
     let unsigned = root
         .get("plugins_development")
         .and_then(|value| value.table())
@@ -227,6 +231,7 @@ pub(super) fn lower(source: &Arc<Source>, root: &Table<'_>, folder: &Path) -> Ma
         reload: reload::lower(root.get("reload").and_then(|value| value.table()).as_ref()),
         backends,
         issuers,
+        users,
         plugins,
         source: Arc::clone(source),
     }

@@ -87,3 +87,15 @@ fn every_mistake_in_an_issuer_is_told_with_its_place() {
     told(&mut out, "one issuer twice", with(&format!("{ISSUER}{}", ISSUER.replace("corp]", "again]"))));
     insta::assert_snapshot!(out);
 }
+
+#[test]
+fn users_have_mounts_that_are_there() {
+    let user = "\n[users.\"alice@example.com\"]\nmounts = [\"support\"]\n";
+    let config = with(user).unwrap_or_else(|problems| panic!("{problems}"));
+    assert!(config.main.users.unwrap()["alice@example.com"].contains("support"));
+    assert!(with("").unwrap_or_else(|problems| panic!("{problems}")).main.users.is_none());
+    let told = |from: &str, to: &str| with(&user.replace(from, to)).unwrap_err().to_string();
+    assert!(told("\"support\"", "\"suport\"").contains("there is no mount `suport`; did you mean `support`?"));
+    assert!(told("mounts", "mount").contains("unknown key `mount`"));
+    assert!(told("mounts = [\"support\"]", "").contains("`mounts` is missing"));
+}

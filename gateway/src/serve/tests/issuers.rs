@@ -256,6 +256,35 @@ async fn an_issuer_that_cannot_be_asked_keeps_nobody_else_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn on_behalf_of_a_user_a_mount_must_be_both_ones() {
+    let shop = Shop::new();
+    let key = Key::new("k1");
+    std::fs::write(shop.path().join("corp.jwks.json"), Key::set(&[&key])).unwrap();
+    let with = |users: &str| {
+        shop.main(&format!("{}user = {{ claim = \"sub\" }}\n{users}", section("{ file = \"corp.jwks.json\" }")));
+    };
+    with("[users.bob]\nmounts = [\"support\"]\n[users.alice]\nmounts = []\n");
+    running(start(&shop).await, async |gateway, reload| {
+        let own = session(&gateway, 1);
+        let token = key.token("client-1", json!(1), 600);
+        let seen = |token: &str| gateway.mounts(&gateway.enter(Some(token), Door::Http).unwrap()).unwrap().len();
+        // Alice may use no mount, whatever the agent may by itself.
+        assert_eq!(rows(&gateway, &token, ORDERS).await, Err(Code::MountNotFound));
+        assert_eq!((seen(&token), seen(&own)), (0, 1));
+        assert_eq!(rows(&gateway, &own, ORDERS).await.unwrap().len(), 2);
+        for (generation, users, opens) in
+            [(2, "[users.bob]\nmounts = [\"support\"]\n", false), (3, "[users.alice]\nmounts = [\"support\"]\n", true)]
+        {
+            with(users);
+            reload.send(()).await.unwrap();
+            eventually("the users", || gateway.generation().number() >= generation).await;
+            assert_eq!(rows(&gateway, &token, ORDERS).await.is_ok(), opens, "{users}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn agent_and_user_are_both_on_record() {
     let shop = Shop::new();
     let key = Key::new("k1");
