@@ -14,7 +14,7 @@ use std::{
 
 use mountgate_backend::Backend;
 use mountgate_core::{BackendName, Digest, MountName, PolicyName};
-use mountgate_driver::{PostgresConfig, SqliteConfig, Store, StoreConfig, StoreError};
+use mountgate_driver::{PostgresConfig, PostgresTls, SqliteConfig, Store, StoreConfig, StoreError};
 use mountgate_identity::Issuers;
 use mountgate_mediate::{
     Generation,
@@ -31,8 +31,8 @@ use self::{
 };
 use crate::{
     config::{
-        BackendConfig, Config, MainFile, MountConfig, PluginConfig, PostgresTarget, Problem, Problems, Source,
-        StoreSection, Wall,
+        BackendConfig, Config, MainFile, MountConfig, PluginConfig, PostgresSection, PostgresTarget, Problem, Problems,
+        Source, StoreSection, VerifiedBy, Wall,
     },
     keys::Keys,
     plugin::cases::Case,
@@ -105,6 +105,8 @@ struct Kept {
 struct Opened {
     config: BackendConfig,
     secret: Option<Zeroizing<String>>,
+    /// The authority by which its server is known.
+    ca: Option<Vec<u8>>,
     backend: Arc<Backend>,
     /// Mounts behind their walls, each with the digest of its wall.
     walls: BTreeMap<MountName, (String, Arc<Backend>)>,
@@ -254,13 +256,22 @@ impl Composer {
                     continue;
                 }
             };
-            let kept = self.kept.backends.get(name).filter(|kept| kept.config == *section && kept.secret == secret);
+            let ca = match ca_of(section) {
+                Ok(ca) => ca,
+                Err(why) => {
+                    faults.add(Step::Fit, at(Some("ca"), format!("backend `{name}`: {why}")));
+                    continue;
+                }
+            };
+            let same = |kept: &&Opened| kept.config == *section && kept.secret == secret && kept.ca == ca;
+            let kept = self.kept.backends.get(name).filter(same);
             let opened = match kept {
                 Some(kept) => kept.clone(),
-                None => match open_store(section, secret.as_deref()).await {
+                None => match open_store(section, secret.as_deref(), ca.as_deref()).await {
                     Ok(store) => Opened {
                         config: section.clone(),
                         secret,
+                        ca,
                         backend: Arc::new(Backend::new(name.clone(), store)),
                         walls: BTreeMap::new(),
                     },
@@ -387,11 +398,25 @@ fn secret_of(section: &BackendConfig) -> Result<Option<Zeroizing<String>>, (&'st
     }
 }
 
-async fn open_store(section: &BackendConfig, secret: Option<&String>) -> Result<Store, StoreError> {
-    Store::open(store_config(section, secret)?).await
+/// The authority by which a backend's server is known, read anew each time.
+fn ca_of(section: &BackendConfig) -> Result<Option<Vec<u8>>, String> {
+    let StoreSection::Postgres(PostgresSection { verified: Some(VerifiedBy::Authority(path)), .. }) = &section.store
+    else {
+        return Ok(None);
+    };
+    let read = std::fs::read(path);
+    read.map(Some).map_err(|error| format!("the authority `{}` cannot be read: {error}", path.display()))
 }
 
-fn store_config(section: &BackendConfig, secret: Option<&String>) -> Result<StoreConfig, StoreError> {
+async fn open_store(section: &BackendConfig, secret: Option<&String>, ca: Option<&[u8]>) -> Result<Store, StoreError> {
+    Store::open(store_config(section, secret, ca)?).await
+}
+
+fn store_config(
+    section: &BackendConfig,
+    secret: Option<&String>,
+    ca: Option<&[u8]>,
+) -> Result<StoreConfig, StoreError> {
     Ok(match &section.store {
         StoreSection::Sqlite(sqlite) => {
             let mut config = SqliteConfig::new(&sqlite.path);
@@ -410,6 +435,9 @@ fn store_config(section: &BackendConfig, secret: Option<&String>) -> Result<Stor
             })?;
             if !password.is_empty() {
                 config = config.password(password);
+            }
+            if postgres.verified.is_some() {
+                config = config.tls(PostgresTls::verified(ca)?);
             }
             if let Some(pool) = postgres.pool {
                 config.connections = pool;

@@ -31,7 +31,7 @@ use toml::{Spanned, de::DeTable};
 use self::{reader::Table, source::Notes};
 
 pub use self::{
-    backend::{BackendConfig, PostgresSection, PostgresTarget, SqliteSection, StoreSection, Wall},
+    backend::{BackendConfig, PostgresSection, PostgresTarget, SqliteSection, StoreSection, VerifiedBy, Wall},
     issuer::{IssuerConfig, KeysFrom},
     main_file::{Gate, LedgerSection, LogFormat, LogSection, MainFile, PluginConfig, ServerSection},
     mount::{Expiry, MountConfig, PolicyChoice},

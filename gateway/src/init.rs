@@ -243,6 +243,8 @@ path = "shop.db"
 # user     = "mountgate"        # a role that may only read, and only what mounts show
 # database = "warehouse"
 # password = { env = "WAREHOUSE_PASSWORD" }    # or { file = "warehouse.password" }
+# sslmode  = "verify-full"      # or "require" (whoever is on the way can pose as the server), or "disable"
+# ca       = "warehouse-ca.pem" # without, the authorities that the machine trusts
 # pool     = 16
 "#;
 

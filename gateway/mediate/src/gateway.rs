@@ -11,7 +11,7 @@ use arc_swap::ArcSwap;
 use mountgate_core::{
     Caller, Code, ColumnType, DecisionRequest, Digest, Door, MountName, Rate, Refusal, UserName, Value, Verdict,
 };
-use mountgate_identity::{Credential, Identity, Person};
+use mountgate_identity::{Credential, Identity, Person, Shown};
 use mountgate_ledger::{
     AdminRecord, CapsRecord, DecisionId, DecisionRecord, Ledger, LedgerError, Outcome, Recorded, RefusalRecord, Status,
     applied_masks,

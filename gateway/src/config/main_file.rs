@@ -153,6 +153,11 @@ impl MainFile {
             }
         }
         for (name, backend) in &self.backends {
+            if backend.is_unverified() {
+                warnings.push(format!(
+                    "backend `{name}`: whoever is on the way to it can pose as it (`sslmode = \"require\"`): write `sslmode = \"verify-full\"`"
+                ));
+            }
             for extra in &backend.extras {
                 warnings.push(format!(
                     "backend `{name}`: agents may {} `{}`, which is on no list of this gateway's: what it reads, changes and costs is yours to know",

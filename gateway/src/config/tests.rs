@@ -327,7 +327,7 @@ fn every_mistake_in_the_main_file_is_told_with_its_place() {
         ("kind = \"sqlite\"\npath = \"shop.db\"", "kind = \"postgres\"\nurl = \"postgres://m:hunter2@db/shop\""),
         (
             "kind = \"sqlite\"\npath = \"shop.db\"",
-            "kind = \"postgres\"\nuser = \"m\"\ndatabase = \"d\"\nsslmode = \"require\"",
+            "kind = \"postgres\"\nuser = \"m\"\ndatabase = \"d\"\nsslmode = \"prefer\"\nca = \"ca.pem\"",
         ),
         (
             "kind = \"sqlite\"\npath = \"shop.db\"",
@@ -491,6 +491,7 @@ wall = "require"
     let expected = StoreSection::Postgres(PostgresSection {
         target: PostgresTarget::Plain("host='db' port=5433 user='mount\\'gate' dbname='shop' sslmode=disable".into()),
         password: Some(Secret::File("/conf/pg.password".into())),
+        verified: None,
         pool: Some(9),
     });
     assert_eq!(backends["pg"], BackendConfig { store: expected, wall: Wall::Require, extras: vec![] });

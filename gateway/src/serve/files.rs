@@ -60,6 +60,7 @@ impl Watched {
             KeysFrom::File(path) => Some(path.clone()),
             KeysFrom::Url { ca, .. } => ca.clone(),
         }));
+        all.files.extend(config.main.backends.values().filter_map(|backend| backend.authority().map(Path::to_owned)));
         for tls in [&config.main.tls, &config.main.admin_tls].into_iter().flatten() {
             all.files.push(tls.certificate.clone());
             all.files.extend(tls.key.file().map(Path::to_owned));

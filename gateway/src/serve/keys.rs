@@ -24,9 +24,8 @@ pub(super) struct Followed(Vec<(Arc<Published>, tokio::task::JoinHandle<()>)>);
 impl Followed {
     /// Follows these, and no others. One that is followed already goes on.
     pub(super) fn follow(&mut self, gateway: &Gateway, all: &[Arc<Published>]) {
-        let same = |one: &Arc<Published>| move |other: &Arc<Published>| Arc::ptr_eq(one, other);
         self.0.retain(|(one, task)| {
-            let stays = all.iter().any(same(one));
+            let stays = all.iter().any(|other| Arc::ptr_eq(one, other));
             if !stays {
                 task.abort();
                 gateway.alarm(&alarm(one), None);
