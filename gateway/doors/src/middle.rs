@@ -82,7 +82,7 @@ impl Middle for Gateway {
     type Rows = Answer;
 
     fn enter(&self, shown: Shown<'_>, door: Door) -> Result<Entered, Refused> {
-        Gateway::enter(self, shown, door)
+        Gateway::enter_showing(self, shown, door)
     }
 
     async fn query(&self, entered: &Entered, query: Query) -> Result<Opened<Answer>, Refused> {

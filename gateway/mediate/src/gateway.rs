@@ -239,9 +239,17 @@ impl Gateway {
     /// # Errors
     /// A token that is missing, unknown, expired or revoked (one answer for all), one that is a minter's, or a
     /// caller above the gate's rate. The first is counted and not recorded: a flood of it must not fill the ledger.
-    pub fn enter<'a>(&self, shown: impl Into<Shown<'a>>, door: Door) -> Result<Entered, Refused> {
+    pub fn enter(&self, token: Option<&str>, door: Door) -> Result<Entered, Refused> {
+        self.enter_showing(token.into(), door)
+    }
+
+    /// The same, by all that a request shows.
+    ///
+    /// # Errors
+    /// As [`Gateway::enter`].
+    pub fn enter_showing(&self, shown: Shown<'_>, door: Door) -> Result<Entered, Refused> {
         let since = Instant::now();
-        let caller = match self.authenticate(shown.into())? {
+        let caller = match self.authenticate(shown)? {
             Credential::Caller(caller) => caller,
             Credential::Minter(minter) => {
                 return Err(
@@ -303,8 +311,8 @@ impl Gateway {
     ///
     /// # Errors
     /// A token that is no minter's, or a wish beyond what the minter may.
-    pub fn mint<'a>(&self, shown: impl Into<Shown<'a>>, mint: &Mint) -> Result<Minted, Refused> {
-        let minter = match self.authenticate(shown.into())? {
+    pub fn mint(&self, shown: Shown<'_>, mint: &Mint) -> Result<Minted, Refused> {
+        let minter = match self.authenticate(shown)? {
             Credential::Minter(minter) => minter,
             // An agent that could mint would widen its own scope.
             Credential::Caller(caller) => {
