@@ -116,7 +116,7 @@ async fn again(server: &Server, stream: &mut Client<TcpStream>) -> u16 {
         let length: usize =
             head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap().trim().parse().unwrap();
         if answer.len() >= end + 4 + length {
-            return head[9..12].parse().unwrap();
+            return head.get(9..12).unwrap().parse().unwrap();
         }
     }
 }
