@@ -8,6 +8,7 @@ mod init;
 mod ledger;
 mod output;
 mod plugin;
+mod quarantine;
 mod reload;
 mod replay;
 mod review;
@@ -121,6 +122,8 @@ pub enum Command {
     Suggest(suggest::SuggestArgs),
     /// Hold what mounts show against what is used of it.
     Review(review::ReviewArgs),
+    /// Who is not served until a person lifts it: list, set, lift.
+    Quarantine(quarantine::QuarantineArgs),
     /// Ask recorded requests again, of a candidate policy or mount: what would newly be granted.
     Replay(replay::ReplayArgs),
 }
@@ -151,6 +154,7 @@ impl Cli {
             Command::Ledger(args) => ledger::run(args, &self.config, &mut output),
             Command::Suggest(args) => suggest::run(&args, &self.config, &mut output),
             Command::Review(args) => review::run(&args, &self.config, &mut output),
+            Command::Quarantine(args) => quarantine::run(&args, &self.config, &mut output),
             Command::Replay(args) => replay::run(&args, &self.config, &mut output),
         };
         match done {

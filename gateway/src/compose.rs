@@ -1,10 +1,8 @@
 //! Composition: a configuration, its backends and its policies put together into a generation. Start, reload, `check`
 //! and `explain` all come through here, so that what one accepts the others accept.
 
-mod issuers;
 mod policies;
 mod site;
-mod tls;
 pub mod wall;
 
 use std::{
@@ -14,8 +12,7 @@ use std::{
 
 use mountgate_backend::Backend;
 use mountgate_core::{BackendName, Digest, MountName, PolicyName};
-use mountgate_driver::{PostgresConfig, PostgresTls, SqliteConfig, Store, StoreConfig, StoreError};
-use mountgate_identity::Issuers;
+use mountgate_driver::{PostgresConfig, SqliteConfig, Store, StoreConfig, StoreError};
 use mountgate_mediate::{
     Generation,
     reload::{Changes, Step},
@@ -24,15 +21,14 @@ use mountgate_policy::{AdmissionError, HostConfig, Plugin};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-pub use self::{issuers::Published, tls::PortsTls};
 use self::{
     policies::Policies,
     site::{Built, Site},
 };
 use crate::{
     config::{
-        BackendConfig, Config, MainFile, MountConfig, PluginConfig, PostgresSection, PostgresTarget, Problem, Problems,
-        Source, StoreSection, VerifiedBy, Wall,
+        BackendConfig, Config, MainFile, MountConfig, PluginConfig, PostgresTarget, Problem, Problems, Source,
+        StoreSection, Wall,
     },
     keys::Keys,
     plugin::cases::Case,
@@ -48,12 +44,6 @@ pub struct Composed {
     pub changes: Changes,
     /// The digests of what it is made of.
     pub digests: Digests,
-    /// Whose tokens are believed.
-    pub issuers: Issuers,
-    /// Those of them that are to be asked for their keys.
-    pub published: Vec<Arc<Published>>,
-    /// TLS of the ports.
-    pub tls: PortsTls,
     kept: Kept,
 }
 
@@ -64,12 +54,6 @@ pub struct Digests {
     pub config: Option<Digest>,
     /// Of each policy's component, by its name in configuration.
     pub policies: BTreeMap<PolicyName, Digest>,
-    /// Of each issuer's keys.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub issuers: BTreeMap<String, Digest>,
-    /// Of each port's certificates.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub certificates: BTreeMap<String, Digest>,
 }
 
 /// Why nothing was put together: the first step at which something was wrong, and everything that was.
@@ -97,16 +81,12 @@ struct Kept {
     backends: BTreeMap<BackendName, Opened>,
     plugins: BTreeMap<PolicyName, Arc<Plugin>>,
     mounts: BTreeMap<MountName, Built>,
-    issuers: issuers::AllTrusted,
-    tls: PortsTls,
 }
 
 #[derive(Clone)]
 struct Opened {
     config: BackendConfig,
     secret: Option<Zeroizing<String>>,
-    /// The authority by which its server is known.
-    ca: Option<Vec<u8>>,
     backend: Arc<Backend>,
     /// Mounts behind their walls, each with the digest of its wall.
     walls: BTreeMap<MountName, (String, Arc<Backend>)>,
@@ -164,8 +144,6 @@ impl Composer {
         let mut faults = Faults::default();
         let mut warnings = config.warnings.clone();
         warnings.extend(config.ended(crate::state::now_ms()));
-        let trusted = issuers::issuers(config, &self.kept.issuers, &mut faults);
-        let tls = tls::ports(config, &self.kept.tls, &mut faults);
         tell(Step::Fit);
         let mut backends = self.open_backends(config, &mut faults, &mut warnings).await;
         tell(Step::Verify);
@@ -202,16 +180,11 @@ impl Composer {
         for opened in backends.values_mut() {
             opened.walls.retain(|mount, _| config.mounts.contains_key(mount));
         }
-        let generation = Generation::new(number, mounts).for_users(config.main.users.clone());
+        let generation = Generation::new(number, mounts);
         for (name, built) in &mut made {
             built.mount = generation.mounts().get(name).map(Arc::downgrade).unwrap_or_default();
         }
-        let issuers = issuers::set(&trusted).map_err(|why| {
-            let problem = config.main.source.point(&["issuers".to_owned()], None, &why);
-            Failure { step: Step::Read, first: 0, problems: Problems(vec![problem]) }
-        })?;
-        let main = Some(Arc::clone(&config.main.source));
-        let kept = Kept { main, backends, plugins, mounts: made, issuers: trusted, tls: tls.clone() };
+        let kept = Kept { main: Some(Arc::clone(&config.main.source)), backends, plugins, mounts: made };
         Ok(Composed {
             generation,
             warnings,
@@ -219,12 +192,7 @@ impl Composer {
             digests: Digests {
                 config: Some(config.digest()),
                 policies: kept.plugins.iter().map(|(name, plugin)| (name.clone(), plugin.digest())).collect(),
-                issuers: issuers::digests(&kept.issuers),
-                certificates: kept.tls.certificates(),
             },
-            issuers,
-            published: issuers::published(&kept.issuers),
-            tls,
             kept,
         })
     }
@@ -256,22 +224,13 @@ impl Composer {
                     continue;
                 }
             };
-            let ca = match ca_of(section) {
-                Ok(ca) => ca,
-                Err(why) => {
-                    faults.add(Step::Fit, at(Some("ca"), format!("backend `{name}`: {why}")));
-                    continue;
-                }
-            };
-            let same = |kept: &&Opened| kept.config == *section && kept.secret == secret && kept.ca == ca;
-            let kept = self.kept.backends.get(name).filter(same);
+            let kept = self.kept.backends.get(name).filter(|kept| kept.config == *section && kept.secret == secret);
             let opened = match kept {
                 Some(kept) => kept.clone(),
-                None => match open_store(section, secret.as_deref(), ca.as_deref()).await {
+                None => match open_store(section, secret.as_deref()).await {
                     Ok(store) => Opened {
                         config: section.clone(),
                         secret,
-                        ca,
                         backend: Arc::new(Backend::new(name.clone(), store)),
                         walls: BTreeMap::new(),
                     },
@@ -367,8 +326,6 @@ impl Kept {
                 .filter(|(name, plugin)| self.plugins.get(*name).is_none_or(|old| old.digest() != plugin.digest()))
                 .map(|(name, _)| name.clone())
                 .collect(),
-            issuers: issuers::changed(&self.issuers, &next.issuers),
-            tls: next.tls.differs(&self.tls),
             main: self.main.as_ref().is_none_or(|main| Some(&main.text) != next.main.as_ref().map(|main| &main.text)),
         }
     }
@@ -398,25 +355,11 @@ fn secret_of(section: &BackendConfig) -> Result<Option<Zeroizing<String>>, (&'st
     }
 }
 
-/// The authority by which a backend's server is known, read anew each time.
-fn ca_of(section: &BackendConfig) -> Result<Option<Vec<u8>>, String> {
-    let StoreSection::Postgres(PostgresSection { verified: Some(VerifiedBy::Authority(path)), .. }) = &section.store
-    else {
-        return Ok(None);
-    };
-    let read = std::fs::read(path);
-    read.map(Some).map_err(|error| format!("the authority `{}` cannot be read: {error}", path.display()))
+async fn open_store(section: &BackendConfig, secret: Option<&String>) -> Result<Store, StoreError> {
+    Store::open(store_config(section, secret)?).await
 }
 
-async fn open_store(section: &BackendConfig, secret: Option<&String>, ca: Option<&[u8]>) -> Result<Store, StoreError> {
-    Store::open(store_config(section, secret, ca)?).await
-}
-
-fn store_config(
-    section: &BackendConfig,
-    secret: Option<&String>,
-    ca: Option<&[u8]>,
-) -> Result<StoreConfig, StoreError> {
+fn store_config(section: &BackendConfig, secret: Option<&String>) -> Result<StoreConfig, StoreError> {
     Ok(match &section.store {
         StoreSection::Sqlite(sqlite) => {
             let mut config = SqliteConfig::new(&sqlite.path);
@@ -435,9 +378,6 @@ fn store_config(
             })?;
             if !password.is_empty() {
                 config = config.password(password);
-            }
-            if postgres.verified.is_some() {
-                config = config.tls(PostgresTls::verified(ca)?);
             }
             if let Some(pool) = postgres.pool {
                 config.connections = pool;

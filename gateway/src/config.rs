@@ -5,17 +5,16 @@
 //! relations is checked against the backend by the composition.
 
 mod backend;
-mod issuer;
 pub(crate) mod json;
 mod main_file;
 pub(crate) mod mask;
 pub(crate) mod mount;
+mod practice;
 pub(crate) mod reader;
 mod reload;
 mod secret;
 mod shadow;
 pub(crate) mod source;
-mod tls;
 pub(crate) mod units;
 mod write;
 
@@ -31,15 +30,13 @@ use toml::{Spanned, de::DeTable};
 use self::{reader::Table, source::Notes};
 
 pub use self::{
-    backend::{BackendConfig, PostgresSection, PostgresTarget, SqliteSection, StoreSection, VerifiedBy, Wall},
-    issuer::{IssuerConfig, KeysFrom},
+    backend::{BackendConfig, PostgresSection, PostgresTarget, SqliteSection, StoreSection, Wall},
     main_file::{Gate, LedgerSection, LogFormat, LogSection, MainFile, PluginConfig, ServerSection},
     mount::{Expiry, MountConfig, PolicyChoice},
     reload::ReloadSection,
     secret::Secret,
     shadow::ShadowChoice,
     source::{Problem, Problems, Source},
-    tls::{ClientSection, TlsSection},
     units::duration,
 };
 
@@ -142,18 +139,6 @@ impl Config {
                 lowered.entry(mount.name.clone()).or_insert(mount);
             }
         }
-        for (user, mounts) in main.iter().filter_map(|main| main.users.as_ref()).flatten() {
-            for mount in mounts.iter().filter(|mount| !lowered.contains_key(*mount)) {
-                // Where a mount's file is wrong, that is told.
-                let Some(main) = main.as_ref().filter(|_| problems.is_empty()) else { break };
-                let help = match likely(mount.as_str(), lowered.keys().map(MountName::as_str)) {
-                    Some(near) => format!("; did you mean `{near}`?"),
-                    None => String::new(),
-                };
-                let place = ["users", user.as_str(), "mounts"].map(str::to_owned);
-                problems.push(main.source.point(&place, None, &format!("there is no mount `{mount}`{help}")));
-            }
-        }
         let Some(main) = main.filter(|_| problems.is_empty()) else { return Err(Problems(problems)) };
         if lowered.is_empty() {
             warnings.push(format!("there is no mount: add a file to `{MOUNTS_FOLDER}/`"));
@@ -164,6 +149,11 @@ impl Config {
             }
         }
         Ok(Self { folder, main, mounts: lowered, shadows: vec![], warnings })
+    }
+
+    /// What is for a time about its mounts, at that moment (milliseconds since 1970-01-01T00:00Z), as warnings.
+    pub fn notices(&self, now_ms: i64) -> Vec<String> {
+        self.mounts.values().flat_map(|mount| mount.practice.notices(&mount.name, now_ms)).collect()
     }
 
     /// Mounts whose last day is over at that moment (milliseconds since 1970-01-01T00:00Z), as warnings.

@@ -109,7 +109,6 @@ pub async fn explain(
     let caller = Caller {
         agent: ask.agent.clone(),
         principal: Principal::Agent,
-        user: None,
         claims: Arc::new(ask.claims.clone()),
         until_ms: None,
     };

@@ -1,7 +1,4 @@
-//! A small HTTP client, for the tour and for commands that ask a running gateway: a request a connection. Under TLS, the
-//! gateway is whoever shows the very certificate that its configuration names: no authority is asked, and no name.
-
-mod pinned;
+//! A small HTTP client, for the tour and for commands that ask a running gateway: a request a connection, no TLS.
 
 use std::{
     io::{Read as _, Write as _},
@@ -24,17 +21,6 @@ pub(crate) struct Answer {
 
 /// Posts JSON.
 pub(crate) fn post(address: SocketAddr, path: &str, token: &str, body: &Json) -> anyhow::Result<Answer> {
-    ask(address, path, token, body, None)
-}
-
-/// Posts JSON, under TLS where there is a certificate: the only one that the other end may show, in PEM.
-pub(crate) fn ask(
-    address: SocketAddr,
-    path: &str,
-    token: &str,
-    body: &Json,
-    certificate: Option<&[u8]>,
-) -> anyhow::Result<Answer> {
     let body = body.to_string();
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
@@ -45,24 +31,13 @@ pub(crate) fn ask(
          content-length: {}\r\nconnection: close\r\n\r\n",
         body.len()
     );
-    let request = [head.as_bytes(), body.as_bytes()].concat();
+    stream.write_all(&[head.as_bytes(), body.as_bytes()].concat())?;
     let mut answer = Vec::new();
-    match certificate {
-        None => {
-            stream.write_all(&request)?;
-            stream.read_to_end(&mut answer)?;
-        }
-        Some(certificate) => {
-            let mut stream = pinned::connect(stream, certificate)?;
-            stream.write_all(&request)?;
-            stream.read_to_end(&mut answer)?;
-        }
-    }
+    stream.read_to_end(&mut answer)?;
     read(&answer)
 }
 
-/// Reads an answer that is whole.
-pub(crate) fn read(answer: &[u8]) -> anyhow::Result<Answer> {
+fn read(answer: &[u8]) -> anyhow::Result<Answer> {
     let at = answer.windows(4).position(|four| four == b"\r\n\r\n").context("an answer without an end of its head")?;
     let (head, body) = answer.split_at(at);
     let (head, body) = (std::str::from_utf8(head)?, body.get(4..).unwrap_or_default());

@@ -195,30 +195,11 @@ state = "state"                 # keys, identities and the ledger; for this user
 # admin_origins   = ["https://console.example.com"]
 # shutdown        = "10s"       # how long requests under way may take to end
 
-# [server.tls]                  # TLS of the data port; files that change are taken as they are (docs/identity.md)
-# certificate = "tls/certificate.pem"
-# key         = { file = "tls/key.pem" }
-# client_ca   = "tls/agents-ca.pem"            # a client's certificate is an agent, too:
-# clients     = { "spiffe://example.com/example-bot" = "example-bot" }
-
-# [server.admin_tls]
-# certificate = "tls/certificate.pem"
-# key         = { file = "tls/key.pem" }
-
 # [keys]                        # made in the state folder on first start; or keep it elsewhere:
 # master = { env = "MOUNTGATE_MASTER_KEY" }    # 64 hexadecimal digits
 
 # [gate]
 # requests = "6000/minute"      # how often one caller may ask at all, before anything is parsed
-
-# [issuers.corp]                # whose tokens are let in beside those given out here (docs/identity.md)
-# issuer     = "https://login.example.com/"    # exactly as its tokens say in `iss`
-# audience   = "mountgate"
-# jwks       = { url = "https://login.example.com/.well-known/jwks.json" }    # or { file = "corp.jwks.json" }
-# algorithms = ["RS256"]
-# agent      = { claim = "azp", map = { "client-id" = "example-bot" } }
-# claims     = { customer_id = { claim = "cust", type = "integer" } }
-# user       = { claim = "sub" }               # on whose behalf; goes to the ledger
 
 # [ledger]
 # durability = "disk"           # "process" (the default): safe from a crash of the gateway; "disk": from power loss
@@ -243,8 +224,6 @@ path = "shop.db"
 # user     = "mountgate"        # a role that may only read, and only what mounts show
 # database = "warehouse"
 # password = { env = "WAREHOUSE_PASSWORD" }    # or { file = "warehouse.password" }
-# sslmode  = "verify-full"      # or "require" (whoever is on the way can pose as the server), or "disable"
-# ca       = "warehouse-ca.pem" # without, the authorities that the machine trusts
 # pool     = 16
 "#;
 

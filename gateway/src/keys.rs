@@ -225,6 +225,8 @@ fn make(state: &Path, path: &Path) -> Result<(), KeyError> {
 
 /// The file of identities within the state folder.
 pub const IDENTITIES: &str = "identities.db";
+/// The file of who is set apart, within the state folder.
+pub const QUARANTINE: &str = "quarantine.json";
 
 #[cfg(test)]
 mod tests;

@@ -11,7 +11,6 @@ pub mod demo;
 pub mod explain;
 mod http;
 pub mod init;
-pub mod jwks;
 pub mod keys;
 pub mod log;
 pub mod narrow;

@@ -39,6 +39,10 @@ pub fn narrowed(mount: &MountConfig, suggestion: &Suggestion, predicted: &Predic
     let file = mount.source.shown.clone();
     let mut document = parse(mount)?;
     let mut notes = Notes::default();
+    // What was observed is to be enforced.
+    for key in ["mode", "until"] {
+        document.remove(key);
+    }
     agents(&mut document, suggestion, &mut notes);
     let mut left = 0_usize;
     if let Some(tables) = document.get_mut("tables").and_then(Item::as_table_like_mut) {

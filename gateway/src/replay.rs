@@ -147,7 +147,6 @@ fn past(record: Record, is_decision: bool) -> Result<Past, Unfit> {
         caller: Caller {
             agent: AgentName::new(agent),
             principal: session.map_or(Principal::Agent, |session| Principal::Session(session.as_str().into())),
-            user: None,
             claims: Arc::new(claims),
             until_ms: None,
         },

@@ -1,7 +1,6 @@
 //! Serving: a configuration put into force, its ports, its reloads and its end.
 
 mod files;
-mod keys;
 mod reload;
 
 use std::{
@@ -12,7 +11,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use mountgate_doors::{Hosts, HttpLimits, Tls, serve_admin, serve_data};
+use mountgate_doors::{Hosts, HttpLimits, serve_admin, serve_data};
 use mountgate_mediate::{Gateway, Parts, reload::Trigger};
 use parking_lot::Mutex;
 use tokio::{
@@ -24,11 +23,10 @@ use tokio::{
 
 use self::{
     files::{Seen, Watched},
-    keys::Followed,
     reload::Reloader,
 };
 use crate::{
-    compose::{Composer, Digests, PortsTls, Published, host_config},
+    compose::{Composer, Digests, host_config},
     config::{Config, ServerSection},
     state::State,
 };
@@ -59,30 +57,6 @@ pub struct Server {
     gateway: Gateway,
     data: TcpListener,
     admin: TcpListener,
-    tls: Ports,
-    published: Vec<Arc<Published>>,
-}
-
-/// TLS of the ports that speak it; which ones do is settled when the gateway starts.
-#[derive(Clone)]
-struct Ports {
-    data: Option<Tls>,
-    admin: Option<Tls>,
-}
-
-impl Ports {
-    fn new(tls: PortsTls) -> Self {
-        Self { data: tls.data.map(Tls::new), admin: tls.admin.map(Tls::new) }
-    }
-
-    /// Puts other certificates in force.
-    fn swap(&self, tls: &PortsTls) {
-        for (port, files) in [(&self.data, &tls.data), (&self.admin, &tls.admin)] {
-            if let (Some(port), Some(files)) = (port, files) {
-                port.swap(Arc::clone(files));
-            }
-        }
-    }
 }
 
 impl Server {
@@ -100,15 +74,11 @@ impl Server {
         let mut composer = Composer::new(host_config(&config.main, state.keys()))?;
         let composed = composer.compose(&config, state.keys(), 1).await?;
         let digests = composed.digests.clone();
-        let (issuers, tls, published) = (composed.issuers.clone(), composed.tls.clone(), composed.published.clone());
-        keys::first(&published).await;
         let (generation, warnings) = composer.adopt(composed);
         // Last, for it locks the ledger: whatever else is wrong leaves no trace.
         let (identity, ledger) = (state.identity()?, state.ledger()?);
-        identity.set_issuers(issuers);
-        identity.set_clients(tls.clients.clone());
         state.record_waiting(&ledger)?;
-        for warning in &warnings {
+        for warning in warnings.iter().chain(&config.notices(crate::state::now_ms())) {
             tracing::warn!("{warning}");
         }
         let gateway = Gateway::new(Parts {
@@ -119,8 +89,21 @@ impl Server {
             holds: None,
             warnings,
         });
-        let tls = Ports::new(tls);
-        Ok(Self { path: path.to_owned(), config, seen, state, composer, digests, gateway, data, admin, tls, published })
+        gateway.keep_quarantine(&state.folder().join(crate::keys::QUARANTINE), config.main.quarantine).with_context(
+            || {
+                format!(
+                    "`{}` cannot be read: who is set apart is not known",
+                    state.folder().join(crate::keys::QUARANTINE).display()
+                )
+            },
+        )?;
+        let (counting, dir) = (gateway.clone(), config.main.ledger.dir.clone());
+        let counted = tokio::task::spawn_blocking(move || counting.restore_budgets(&dir)).await?;
+        let requests = counted.context(
+            "what is left of the mounts' budgets cannot be told from the ledger: `mountgate ledger verify` says where it is broken",
+        )?;
+        tracing::info!(requests, "budgets are counted");
+        Ok(Self { path: path.to_owned(), config, seen, state, composer, digests, gateway, data, admin })
     }
 
     /// The gateway.
@@ -163,13 +146,13 @@ impl Server {
             !mountgate_core::weaken::WEAKENED_BUILD,
             "this build can take its defences down (MOUNTGATE_WEAKEN=1): it is for tests and never serves"
         );
-        let Self { path, config, seen, state, composer, digests, gateway, data, admin, tls, published } = self;
+        let Self { path, config, seen, state, composer, digests, gateway, data, admin } = self;
         let (stop, stopped) = watch::channel(false);
         let limits = limits(&config.main.server);
         let mut ports = JoinSet::new();
         let (agents, operators) = (hosts(&config.main.server), admin_hosts(&config.main.server));
-        ports.spawn(serve_data(data, gateway.clone(), limits, agents, tls.data.clone(), until(stopped.clone())));
-        ports.spawn(serve_admin(admin, gateway.clone(), limits, operators, tls.admin.clone(), until(stopped.clone())));
+        ports.spawn(serve_data(data, gateway.clone(), limits, agents, until(stopped.clone())));
+        ports.spawn(serve_admin(admin, gateway.clone(), limits, operators, until(stopped.clone())));
 
         let state = Arc::new(state);
         let mut chores = JoinSet::new();
@@ -177,19 +160,8 @@ impl Server {
         chores.spawn(retire(gateway.clone()));
         let watched = Arc::new(Mutex::new(Watched::of(&path, &config)));
         chores.spawn(files::watch(gateway.clone(), Arc::clone(&watched), seen));
-        let mut followed = Followed::default();
-        followed.follow(&gateway, &published);
-        let reloader = Reloader::new(
-            path,
-            config.main,
-            Arc::clone(&state),
-            composer,
-            digests,
-            gateway.clone(),
-            watched,
-            tls,
-            followed,
-        );
+        let reloader =
+            Reloader::new(path, config.main, Arc::clone(&state), composer, digests, gateway.clone(), watched);
         let reloading = reloader.start(until(stopped))?;
         let mut shutdown = std::pin::pin!(shutdown);
         let ended = loop {

@@ -1,7 +1,13 @@
 //! Least privilege as a practice: what an agent needs is learned from what it did, enforced, and narrowed again.
 
-#![expect(clippy::unwrap_used, reason = "in a test, a failure is a failure")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "in a test, a failure is a failure")]
 
+#[path = "practice/budgets.rs"]
+mod budgets;
+#[path = "practice/observe.rs"]
+mod observe;
+#[path = "practice/quarantine.rs"]
+mod quarantine;
 #[path = "practice/replay.rs"]
 mod replay;
 
@@ -97,7 +103,8 @@ async fn what_an_agent_needs_is_learned_enforced_and_reviewed() {
     settled().await;
 
     // Learned.
-    let line = ["suggest", "--agent", "desk", "--since", "14d", "--evidence", "18"];
+    // The work is done three times over, and no restart refills a budget.
+    let line = ["suggest", "--agent", "desk", "--since", "14d", "--evidence", "18", "--headroom", "5"];
     let file = run(&fixture, &line).await;
     assert_eq!(run(&fixture, &line).await, file, "the same record gives the same file");
     for expected in [

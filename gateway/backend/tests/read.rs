@@ -107,7 +107,6 @@ impl Mount {
             settings: None,
             cached: false,
             replayable: true,
-            user: None,
             request: &request,
             parameters,
             verdict: &verdict,
@@ -115,6 +114,7 @@ impl Mount {
             masks: &[],
             caps: CapsRecord { max_rows: 100, max_bytes: 1 << 20, timeout_ms: 10_000 },
             fenced: plan.fenced(),
+            counted: &[],
             statement: sql,
         };
         let recorded = self.ledger.record(permitted, &record).unwrap();

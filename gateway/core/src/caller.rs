@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AgentName, ClaimName, ColumnType, SessionId, UserName, Value};
+use crate::{AgentName, ClaimName, ColumnType, SessionId, Value};
 
 /// The value of a claim.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -88,9 +88,9 @@ impl Door {
 /// Who holds the token: the agent's own key, or a session minted for it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Principal {
-    /// The agent's key, or a certificate that is as good.
+    /// The agent's key.
     Agent,
-    /// A session, minted here or vouched for by an issuer.
+    /// A session.
     Session(SessionId),
 }
 
@@ -101,8 +101,6 @@ pub struct Caller {
     pub agent: AgentName,
     /// Key or session.
     pub principal: Principal,
-    /// On whose behalf, where the token says so.
-    pub user: Option<UserName>,
     /// The agent's claims, with the session's over them (a session may add claims and never change the agent's).
     pub claims: Arc<Claims>,
     /// When the token ends, in milliseconds since 1970-01-01T00:00Z; a verdict is not cached beyond it.

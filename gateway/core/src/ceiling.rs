@@ -297,6 +297,11 @@ impl Ceiling {
                 },
             );
         }
+        for distinct in &limits.distinct {
+            if let Err(more) = demand(&mut relations, &distinct.column) {
+                errors.extend(more);
+            }
+        }
         if errors.is_empty() { Ok(Self { relations, agents, limits, per, hours, expires_ms }) } else { Err(errors) }
     }
 
@@ -318,6 +323,41 @@ impl Ceiling {
     pub fn relations(&self) -> &BTreeMap<RelationName, RelationCeiling> {
         &self.relations
     }
+}
+
+/// Has every relation that has the column answer look-ups by its value alone, so that these can be counted.
+fn demand(
+    relations: &mut BTreeMap<RelationName, RelationCeiling>,
+    column: &ColumnName,
+) -> Result<(), Vec<CeilingError>> {
+    let mut errors = Vec::new();
+    let mut found = false;
+    let mut misfit = |message: String| {
+        let place = ["limits", "distinct", column.as_str()].into_iter().map(str::to_owned).collect();
+        errors.push(CeilingError { place, culprit: None, message });
+    };
+    for (name, relation) in relations {
+        let Some(info) = relation.store.column(column) else { continue };
+        found = true;
+        match relation.column(column) {
+            None => misfit(format!(
+                "`{name}` has a column `{column}` and does not show it, so what is looked up there could not be counted: show it, or take `{name}` out"
+            )),
+            Some(shown) if !shown.masks.is_empty() => misfit(format!(
+                "`{column}` of `{name}` has a mask, and many values may be alike under a mask: take one of the two out"
+            )),
+            // One value written down would be several in the store.
+            Some(_) if info.loose_equality => misfit(format!(
+                "`{column}` of `{name}` is compared by a collation under which different texts are equal, so values of it can't be counted"
+            )),
+            Some(_) if relation.require.contains(column) => {}
+            Some(_) => relation.require.push(column.clone()),
+        }
+    }
+    if !found {
+        misfit(format!("no table of the mount has a column `{column}`: there is nothing to count"));
+    }
+    if errors.is_empty() { Ok(()) } else { Err(errors) }
 }
 
 /// The type of a column of type `input` under the masks, in order.

@@ -14,6 +14,7 @@ pub mod hours;
 pub mod limits;
 pub mod mask;
 pub mod names;
+pub mod practice;
 pub mod refusal;
 pub mod request;
 pub mod scope;
@@ -30,11 +31,12 @@ pub use digest::Digest;
 pub use effect::{Effect, RowChange};
 pub use filter::{CompareOp, Filter, Node};
 pub use hours::Hours;
-pub use limits::{LimitKey, Limits, Rate};
+pub use limits::{Counted, Distinct, LimitKey, Limits, Rate};
 pub use mask::{DatePart, Mask};
 pub use names::{
-    AgentName, BackendName, ClaimName, ColumnName, MinterName, MountName, PolicyName, RelationName, SessionId, UserName,
+    AgentName, BackendName, ClaimName, ColumnName, MinterName, MountName, PolicyName, RelationName, SessionId,
 };
+pub use practice::{LastDay, Practice};
 pub use refusal::{Code, Kind, Refusal};
 pub use request::{DecisionRequest, RequestMount, RequestTime};
 pub use scope::{Scope, ScopedColumn, ScopedRelation};

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::ColumnName;
+
 /// So much per window, smoothly (GCRA): a burst up to `amount`, refilled over `window`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Rate {
@@ -18,6 +20,25 @@ impl Rate {
     pub fn window(&self) -> Duration {
         Duration::from_millis(self.window_ms)
     }
+}
+
+/// So many different values of a column per window, counted over what is looked up: a relation that shows the column answers
+/// only where a statement says its value ([`RelationCeiling::require`](crate::RelationCeiling)).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Distinct {
+    /// The column, of whichever relation shows it.
+    pub column: ColumnName,
+    /// How many, in any window of that length.
+    pub rate: Rate,
+}
+
+/// A value that a request looks up, where different ones are counted.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Counted {
+    /// The column.
+    pub column: ColumnName,
+    /// Stands for the value: the same for the same, and another for another.
+    pub digest: String,
 }
 
 /// Whose use of a limit is counted together.
@@ -50,6 +71,9 @@ pub struct Limits {
     pub timeout_ms: Option<u64>,
     /// Requests of the same key under way at once.
     pub concurrency: Option<u32>,
+    /// Different values that may be looked up; all of them hold.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub distinct: Vec<Distinct>,
 }
 
 impl Limits {
@@ -85,6 +109,7 @@ impl Limits {
             max_bytes: smaller(self.max_bytes, other.max_bytes),
             timeout_ms: smaller(self.timeout_ms, other.timeout_ms),
             concurrency: smaller(self.concurrency, other.concurrency),
+            distinct: both(&self.distinct, &other.distinct),
         }
     }
 }
@@ -96,8 +121,8 @@ fn smaller<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
     }
 }
 
-fn both(one: &[Rate], other: &[Rate]) -> Vec<Rate> {
+fn both<T: Clone + PartialEq>(one: &[T], other: &[T]) -> Vec<T> {
     let mut out = one.to_vec();
-    out.extend(other.iter().filter(|rate| !one.contains(rate)));
+    out.extend(other.iter().filter(|rate| !one.contains(rate)).cloned());
     out
 }

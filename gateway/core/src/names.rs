@@ -60,8 +60,6 @@ names! {
     AgentName,
     /// A minter: mints sessions and reads nothing.
     MinterName,
-    /// A user on whose behalf an agent asks, as the issuer of the token names them.
-    UserName,
     /// A session's public id (never its secret).
     SessionId,
     /// A mount.

@@ -86,6 +86,8 @@ codes! {
     RowOutOfScope = "row_out_of_scope", 403, Agent;
     /// The write would change more rows than the mount lets one write change.
     TooManyRows = "too_many_rows", 403, Agent;
+    /// The session, or its agent, was set apart: by a person, or after too many refusals. A person lifts it.
+    Quarantined = "quarantined", 403, Agent;
     /// The request needs a person's approval, which this route cannot wait for.
     ApprovalRequired = "approval_required", 403, Policy;
     /// The mount does not exist, or does not serve this agent.

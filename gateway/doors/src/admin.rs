@@ -17,7 +17,7 @@ use hyper::{
     header::{CONTENT_TYPE, HeaderValue},
 };
 use mountgate_core::{Code, Refusal};
-use mountgate_mediate::{Gateway, reload::Trigger};
+use mountgate_mediate::{Gateway, Subject, reload::Trigger};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tracing::Instrument;
@@ -29,7 +29,6 @@ use crate::{
     limits::HttpLimits,
     media::{Encoding, Format},
     serve::{Answers, Payload, serve},
-    tls::Tls,
 };
 
 const OPENMETRICS: HeaderValue = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
@@ -41,10 +40,9 @@ pub async fn serve_admin(
     gateway: Gateway,
     limits: HttpLimits,
     hosts: Hosts,
-    tls: Option<Tls>,
     shutdown: impl Future<Output = ()>,
 ) {
-    serve_operations(listener, gateway, limits, hosts, tls, shutdown).await;
+    serve_operations(listener, gateway, limits, hosts, shutdown).await;
 }
 
 pub(crate) async fn serve_operations<O: Operations>(
@@ -52,14 +50,13 @@ pub(crate) async fn serve_operations<O: Operations>(
     operations: O,
     limits: HttpLimits,
     hosts: Hosts,
-    tls: Option<Tls>,
     shutdown: impl Future<Output = ()>,
 ) {
     let hosts = match listener.local_addr() {
         Ok(address) => hosts.with_address(address),
         Err(_) => hosts,
     };
-    serve(listener, Arc::new(Port { operations, hosts }), limits, tls, shutdown).await;
+    serve(listener, Arc::new(Port { operations, hosts }), limits, shutdown).await;
 }
 
 /// What the port asks of the gateway.
@@ -73,6 +70,10 @@ pub(crate) trait Operations: Clone + Send + Sync + 'static {
     fn generation(&self) -> Value;
     /// Has the files read again, and says how that ended: its word (`swapped`, `unchanged`, `failed`) under `result`.
     fn reload(&self, operator: String) -> impl Future<Output = Result<Value, String>> + Send;
+    /// Who is set apart.
+    fn set_apart(&self) -> Value;
+    /// Sets somebody apart, or lifts that; whether anything changed.
+    fn quarantine(&self, subject: Subject, lift: bool, operator: &str) -> Result<bool, Refusal>;
     /// A signed checkpoint of the ledger; the error is for the operator.
     fn checkpoint(&self) -> Result<Value, String>;
 }
@@ -106,6 +107,18 @@ impl Operations for Gateway {
         serde_json::to_value(&*ended).map_err(|error| error.to_string())
     }
 
+    fn set_apart(&self) -> Value {
+        json!({ "set_apart": Gateway::set_apart(self) })
+    }
+
+    fn quarantine(&self, subject: Subject, lift: bool, operator: &str) -> Result<bool, Refusal> {
+        if lift {
+            return self.lift(&subject, operator).map_err(|refused| refused.refusal);
+        }
+        self.quarantine_by(subject, operator, "by hand").map_err(|refused| refused.refusal)?;
+        Ok(true)
+    }
+
     fn checkpoint(&self) -> Result<Value, String> {
         let checkpoint = self.ledger().checkpoint().map_err(|error| error.to_string())?;
         serde_json::to_value(checkpoint).map_err(|error| error.to_string())
@@ -120,6 +133,12 @@ enum Handler {
     Generation,
     Reload,
     Checkpoint,
+    SetApart,
+    /// Whether it is lifted, and whether it is an agent's.
+    Quarantine {
+        lift: bool,
+        agent: bool,
+    },
 }
 
 struct Route {
@@ -129,13 +148,47 @@ struct Route {
     open: bool,
 }
 
-static ROUTES: [Route; 6] = [
+impl Route {
+    fn takes(&self, path: &str) -> bool {
+        match self.path.strip_suffix("{name}") {
+            None => self.path == path,
+            Some(before) => path.strip_prefix(before).is_some_and(|name| !name.is_empty() && !name.contains('/')),
+        }
+    }
+}
+
+static ROUTES: [Route; 11] = [
     Route { method: Method::GET, path: "/healthz", handler: Handler::Health, open: true },
     Route { method: Method::GET, path: "/readyz", handler: Handler::Ready, open: true },
     Route { method: Method::GET, path: "/metrics", handler: Handler::Metrics, open: false },
     Route { method: Method::GET, path: "/v1/admin/generation", handler: Handler::Generation, open: false },
     Route { method: Method::POST, path: "/v1/admin/reload", handler: Handler::Reload, open: false },
     Route { method: Method::POST, path: "/v1/admin/ledger/checkpoint", handler: Handler::Checkpoint, open: false },
+    Route { method: Method::GET, path: "/v1/admin/quarantine", handler: Handler::SetApart, open: false },
+    Route {
+        method: Method::POST,
+        path: "/v1/admin/quarantine/set/agents/{name}",
+        handler: Handler::Quarantine { lift: false, agent: true },
+        open: false,
+    },
+    Route {
+        method: Method::POST,
+        path: "/v1/admin/quarantine/set/sessions/{name}",
+        handler: Handler::Quarantine { lift: false, agent: false },
+        open: false,
+    },
+    Route {
+        method: Method::POST,
+        path: "/v1/admin/quarantine/lift/agents/{name}",
+        handler: Handler::Quarantine { lift: true, agent: true },
+        open: false,
+    },
+    Route {
+        method: Method::POST,
+        path: "/v1/admin/quarantine/lift/sessions/{name}",
+        handler: Handler::Quarantine { lift: true, agent: false },
+        open: false,
+    },
 ];
 
 struct Port<O> {
@@ -173,13 +226,13 @@ impl<O: Operations> Port<O> {
         self.hosts.check(request.uri(), request.headers())?;
         let path = request.uri().path();
         let method = if is_head(request.method()) { &Method::GET } else { request.method() };
-        if !ROUTES.iter().any(|route| route.path == path) {
+        if !ROUTES.iter().any(|route| route.takes(path)) {
             return Err(Refusal::new(Code::RouteNotFound, format!("there is nothing at `{}`", shown(path))));
         }
         if method == Method::OPTIONS {
             return Ok(allow(&methods(path)));
         }
-        let route = ROUTES.iter().find(|route| route.path == path && route.method == *method).ok_or_else(|| {
+        let route = ROUTES.iter().find(|route| route.takes(path) && route.method == *method).ok_or_else(|| {
             Refusal::new(Code::MethodNotAllowed, format!("`{path}` is not for {}", shown(method.as_str())))
                 .hint(format!("use one of: {}", methods(path)))
         })?;
@@ -217,6 +270,21 @@ impl<O: Operations> Port<O> {
                 }
                 Ok(response)
             }
+            Handler::SetApart => Ok(described(&self.operations.set_apart(), None, Format::Json)),
+            Handler::Quarantine { lift, agent } => {
+                let name = path.rsplit('/').next().unwrap_or_default();
+                let subject = if agent { Subject::Agent(name.into()) } else { Subject::Session(name.into()) };
+                let (operations, operator) = (self.operations.clone(), operator.unwrap_or_default());
+                // It waits for the disk.
+                let done = tokio::task::spawn_blocking(move || operations.quarantine(subject, lift, &operator))
+                    .await
+                    .unwrap_or_else(|_| Err(Refusal::new(Code::Internal, "it panicked")))?;
+                if !done {
+                    return Err(Refusal::new(Code::RouteNotFound, format!("`{}` is not set apart", shown(name)))
+                        .hint("`mountgate quarantine list` tells who is"));
+                }
+                Ok(described(&json!({ "done": true }), None, Format::Json))
+            }
             Handler::Checkpoint => {
                 let operations = self.operations.clone();
                 // It waits for the disk.
@@ -250,7 +318,7 @@ fn with_status(mut response: Response<Payload>, good: bool) -> Response<Payload>
 
 fn methods(path: &str) -> String {
     let mut methods = Vec::new();
-    for route in ROUTES.iter().filter(|route| route.path == path) {
+    for route in ROUTES.iter().filter(|route| route.takes(path)) {
         methods.push(route.method.as_str());
         if route.method == Method::GET {
             methods.push("HEAD");

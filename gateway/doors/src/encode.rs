@@ -34,11 +34,17 @@ pub(crate) enum Encoder {
 
 impl Encoder {
     /// Begins an answer.
-    pub(crate) fn begin(format: Format, decision_id: &str, columns: &[ReplyColumn], out: &mut BytesMut) -> Self {
+    pub(crate) fn begin(
+        format: Format,
+        decision_id: &str,
+        observed: bool,
+        columns: &[ReplyColumn],
+        out: &mut BytesMut,
+    ) -> Self {
         match format {
-            Format::Json => Self::Json(json::Writer::begin(decision_id, columns, out)),
-            Format::Ndjson => Self::Ndjson(json::Lines::begin(decision_id, columns, out)),
-            Format::MessagePack => Self::MessagePack(msgpack::Writer::begin(decision_id, columns, out)),
+            Format::Json => Self::Json(json::Writer::begin(decision_id, observed, columns, out)),
+            Format::Ndjson => Self::Ndjson(json::Lines::begin(decision_id, observed, columns, out)),
+            Format::MessagePack => Self::MessagePack(msgpack::Writer::begin(decision_id, observed, columns, out)),
         }
     }
 

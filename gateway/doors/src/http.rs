@@ -17,7 +17,7 @@ use hyper::{
     header::{AUTHORIZATION, HeaderValue},
 };
 use mountgate_core::{Code, Door, MountName, Refusal};
-use mountgate_mediate::{Gateway, Query, Refused, Shown};
+use mountgate_mediate::{Gateway, Query, Refused};
 use tokio::net::TcpListener;
 use tracing::Instrument;
 
@@ -35,13 +35,12 @@ use crate::{
     middle::Middle,
     openapi,
     serve::{Answers, Payload, serve},
-    tls::{Peer, Tls},
 };
 
 /// Bytes of a body that asks for a session: its minter is authenticated after it is read.
 const MINT_BYTES: usize = 64 << 10;
 
-/// Serves the data port: HTTP/1.1 and HTTP/2, under TLS where `tls` is there, until `shutdown` is done and
+/// Serves the data port: HTTP/1.1 and HTTP/2 without TLS (a proxy in front has that), until `shutdown` is done and
 /// what was under way has ended, or the grace period has.
 ///
 /// `hosts` are the names, beyond the listener's own address, under which `/mcp` is reached.
@@ -50,10 +49,9 @@ pub async fn serve_data(
     gateway: Gateway,
     limits: HttpLimits,
     hosts: Hosts,
-    tls: Option<Tls>,
     shutdown: impl Future<Output = ()>,
 ) {
-    serve_middle(listener, gateway, limits, hosts, tls, shutdown).await;
+    serve_middle(listener, gateway, limits, hosts, shutdown).await;
 }
 
 pub(crate) async fn serve_middle<M: Middle>(
@@ -61,7 +59,6 @@ pub(crate) async fn serve_middle<M: Middle>(
     middle: M,
     limits: HttpLimits,
     hosts: Hosts,
-    tls: Option<Tls>,
     shutdown: impl Future<Output = ()>,
 ) {
     let hosts = match listener.local_addr() {
@@ -69,7 +66,7 @@ pub(crate) async fn serve_middle<M: Middle>(
         Err(_) => hosts,
     };
     let port = Port { mcp: Mcp::new(middle.clone(), &hosts, &limits), middle, limits, openapi: openapi::bytes() };
-    serve(listener, Arc::new(port), limits, tls, shutdown).await;
+    serve(listener, Arc::new(port), limits, shutdown).await;
 }
 
 /// The data port's state.
@@ -126,54 +123,57 @@ impl<M: Middle> Port<M> {
         match route.handler {
             Handler::OpenApi => Ok(answer::bytes(self.openapi.clone(), Encoding::Json)),
             // In a place of its own: it is large, and would be copied into each future around it.
-            Handler::Mcp => Box::pin(self.mcp.answer(request)).await,
+            Handler::Mcp => Box::pin(self.mcp.answer(request, token)).await,
             Handler::Sessions => self.sessions(request).await,
             Handler::Mounts => {
-                let entered = self.middle.enter(shown(&request)?, Door::Http)?;
+                let entered = self.middle.enter(token(request.headers())?, Door::Http)?;
                 let format = media::of_answer(request.headers(), Encoding::Json, false)?;
                 Ok(described(&Mounts { mounts: self.middle.mounts(&entered)? }, None, format))
             }
             Handler::Mount => {
-                let entered = self.middle.enter(shown(&request)?, Door::Http)?;
+                let entered = self.middle.enter(token(request.headers())?, Door::Http)?;
                 let format = media::of_answer(request.headers(), Encoding::Json, false)?;
                 let name = MountName::new(parameter.unwrap_or_default());
-                Ok(described(&self.middle.mount(&entered, &name)?, None, format))
+                let detail = self.middle.mount(&entered, &name)?;
+                let mut response = described(&detail, None, format);
+                answer::mode(&mut response, detail.summary.mode.is_some());
+                Ok(response)
             }
             Handler::Query => {
-                let entered = self.middle.enter(shown(&request)?, Door::Http)?;
+                let entered = self.middle.enter(token(request.headers())?, Door::Http)?;
                 let (encoding, format) = types(request.headers(), true)?;
                 let query = self.fits(body::query(self.body(request, encoding, self.limits.body_bytes).await?)?)?;
                 let opened = self.middle.query(&entered, query).await?;
                 answer::rows(opened, format, &self.limits).await
             }
             Handler::Read => {
-                let entered = self.middle.enter(shown(&request)?, Door::Http)?;
+                let entered = self.middle.enter(token(request.headers())?, Door::Http)?;
                 let (encoding, format) = types(request.headers(), true)?;
                 let read = body::read(self.body(request, encoding, self.limits.body_bytes).await?)?;
                 let opened = self.middle.read(&entered, read).await?;
                 answer::rows(opened, format, &self.limits).await
             }
             Handler::Explain => {
-                let entered = self.middle.enter(shown(&request)?, Door::Http)?;
+                let entered = self.middle.enter(token(request.headers())?, Door::Http)?;
                 let (encoding, format) = types(request.headers(), false)?;
                 let query = self.fits(body::explain(self.body(request, encoding, self.limits.body_bytes).await?)?)?;
                 let explanation = self.middle.explain(&entered, query).await?;
-                Ok(described(&explanation, Some(&explanation.decision_id), format))
+                let mut response = described(&explanation, Some(&explanation.decision_id), format);
+                answer::mode(&mut response, explanation.mode.is_some());
+                Ok(response)
             }
         }
     }
 
     async fn sessions(&self, request: Request<Incoming>) -> Result<Response<Payload>, Refused> {
         let token = token(request.headers())?.map(str::to_owned);
-        let peer = request.extensions().get::<Peer>().cloned();
         if token.is_none() {
             // Counted and refused there, as for every route; nothing is read for who shows no token.
-            self.middle.enter(Shown::default(), Door::Http)?;
+            self.middle.enter(None, Door::Http)?;
         }
         let (encoding, format) = types(request.headers(), false)?;
         let mint = body::mint(self.body(request, encoding, MINT_BYTES.min(self.limits.body_bytes)).await?)?;
-        let shown = Shown { token: token.as_deref(), certificate: peer.as_ref().map(Peer::certificate) };
-        Ok(described(&self.middle.mint(shown, &mint)?, None, format))
+        Ok(described(&self.middle.mint(token.as_deref(), &mint)?, None, format))
     }
 
     fn fits(&self, query: Query) -> Result<Query, Refusal> {
@@ -225,16 +225,7 @@ fn types(headers: &HeaderMap, rows: bool) -> Result<(Encoding, Format), Refusal>
     Ok((encoding, media::of_answer(headers, encoding, rows)?))
 }
 
-/// What a request shows of who sends it: its token, and the certificate of its connection.
-///
-/// # Errors
-/// As [`token`].
-pub(crate) fn shown<B>(request: &Request<B>) -> Result<Shown<'_>, Refusal> {
-    let certificate = request.extensions().get::<Peer>().map(Peer::certificate);
-    Ok(Shown { token: token(request.headers())?, certificate })
-}
-
-/// The token that a request shows; an empty one where `Authorization` holds something else.
+/// The token that a request shows.
 ///
 /// # Errors
 /// More than one `Authorization`: two readers could take two of them.
@@ -244,7 +235,7 @@ pub(crate) fn token(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
     if values.next().is_some() {
         return Err(body::malformed("`Authorization` is there twice").hint("send one token"));
     }
-    Ok(first.map(|value| bearer(value).unwrap_or_default()))
+    Ok(first.and_then(bearer))
 }
 
 fn bearer(value: &HeaderValue) -> Option<&str> {

@@ -18,7 +18,6 @@ mod openapi;
 mod serve;
 #[cfg(test)]
 mod testing;
-mod tls;
 
 pub use admin::serve_admin;
 pub use body::fuzz_body;
@@ -27,4 +26,3 @@ pub use hosts::Hosts;
 pub use http::serve_data;
 pub use limits::HttpLimits;
 pub use openapi::document as openapi_document;
-pub use tls::{Tls, TlsFault, TlsFiles};

@@ -33,7 +33,6 @@ use self::{
 use crate::{
     body::{self, Item},
     hosts::Hosts,
-    http::shown,
     limits::HttpLimits,
     media::Encoding,
     middle::Middle,
@@ -78,9 +77,13 @@ impl<M: Middle> Mcp<M> {
     ///
     /// # Errors
     /// A host or origin that is not this port's; a caller who is not let in; a body that does not arrive.
-    pub(crate) async fn answer(&self, request: Request<Incoming>) -> Result<Response<Payload>, Refused> {
+    pub(crate) async fn answer(
+        &self,
+        request: Request<Incoming>,
+        token: fn(&HeaderMap) -> Result<Option<&str>, Refusal>,
+    ) -> Result<Response<Payload>, Refused> {
         self.hosts.check(request.uri(), request.headers())?;
-        let entered = self.middle.enter(shown(&request)?, Door::Mcp)?;
+        let entered = self.middle.enter(token(request.headers())?, Door::Mcp)?;
         if crate::media::of_body(request.headers())? != Encoding::Json {
             return Err(Refusal::new(Code::MediaType, "MCP is JSON")
                 .hint("send `Content-Type: application/json`")

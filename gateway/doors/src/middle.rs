@@ -6,7 +6,7 @@ use std::{future::Future, sync::Arc};
 use mountgate_backend::{Answer, Batch};
 use mountgate_core::{Door, MountName, Refusal};
 use mountgate_mediate::{
-    Entered, Explanation, Gateway, Mint, Minted, MountDetail, MountSummary, Query, Read, Refused, ReplyColumn, Shown,
+    Entered, Explanation, Gateway, Mint, Minted, MountDetail, MountSummary, Query, Read, Refused, ReplyColumn,
 };
 
 use crate::encode::End;
@@ -24,6 +24,8 @@ pub(crate) trait Rows: Send + 'static {
 /// An answer that has begun.
 pub(crate) struct Opened<R> {
     pub(crate) decision_id: String,
+    /// Whether the mount is open for observation: the answer says so.
+    pub(crate) observed: bool,
     pub(crate) columns: Arc<[ReplyColumn]>,
     pub(crate) rows: R,
 }
@@ -35,7 +37,7 @@ pub(crate) trait Middle: Clone + Send + Sync + 'static {
     /// Rows of an answer.
     type Rows: Rows;
 
-    fn enter(&self, shown: Shown<'_>, door: Door) -> Result<Self::Entered, Refused>;
+    fn enter(&self, token: Option<&str>, door: Door) -> Result<Self::Entered, Refused>;
     fn query(
         &self,
         entered: &Self::Entered,
@@ -53,7 +55,7 @@ pub(crate) trait Middle: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<Explanation, Refused>> + Send;
     fn mounts(&self, entered: &Self::Entered) -> Result<Vec<MountSummary>, Refused>;
     fn mount(&self, entered: &Self::Entered, name: &MountName) -> Result<MountDetail, Refused>;
-    fn mint(&self, shown: Shown<'_>, mint: &Mint) -> Result<Minted, Refused>;
+    fn mint(&self, token: Option<&str>, mint: &Mint) -> Result<Minted, Refused>;
 }
 
 impl Rows for Answer {
@@ -73,7 +75,7 @@ impl Rows for Answer {
 
 impl From<mountgate_mediate::Reply> for Opened<Answer> {
     fn from(reply: mountgate_mediate::Reply) -> Self {
-        Self { decision_id: reply.decision_id, columns: reply.columns, rows: reply.answer }
+        Self { decision_id: reply.decision_id, observed: reply.observed, columns: reply.columns, rows: reply.answer }
     }
 }
 
@@ -81,8 +83,8 @@ impl Middle for Gateway {
     type Entered = Entered;
     type Rows = Answer;
 
-    fn enter(&self, shown: Shown<'_>, door: Door) -> Result<Entered, Refused> {
-        Gateway::enter_showing(self, shown, door)
+    fn enter(&self, token: Option<&str>, door: Door) -> Result<Entered, Refused> {
+        Gateway::enter(self, token, door)
     }
 
     async fn query(&self, entered: &Entered, query: Query) -> Result<Opened<Answer>, Refused> {
@@ -105,7 +107,7 @@ impl Middle for Gateway {
         Gateway::mount(self, entered, name)
     }
 
-    fn mint(&self, shown: Shown<'_>, mint: &Mint) -> Result<Minted, Refused> {
-        Gateway::mint(self, shown, mint)
+    fn mint(&self, token: Option<&str>, mint: &Mint) -> Result<Minted, Refused> {
+        Gateway::mint(self, token, mint)
     }
 }

@@ -46,6 +46,10 @@ pub fn document() -> Value {
                     "description": "The id under which the ledger has the decision.",
                     "schema": { "type": "string" },
                 },
+                "X-Mountgate-Mode": {
+                    "description": "`observe`, where the mount is open for observation.",
+                    "schema": { "const": "observe" },
+                },
                 "X-Request-Id": {
                     "description": "The request's id: the client's own, or a new one.",
                     "schema": { "type": "string" },
@@ -115,7 +119,9 @@ fn responses(route: &Route) -> Value {
     if matches!(route.handler, Handler::Query | Handler::Read | Handler::Explain)
         && let Value::Object(headers) = &mut headers
     {
-        headers.insert("X-Mountgate-Decision".into(), json!({ "$ref": "#/components/headers/X-Mountgate-Decision" }));
+        for name in ["X-Mountgate-Decision", "X-Mountgate-Mode"] {
+            headers.insert(name.into(), json!({ "$ref": format!("#/components/headers/{name}") }));
+        }
     }
     if let Value::Object(success) = &mut success {
         success.insert("headers".into(), headers);
@@ -157,7 +163,7 @@ fn may(route: &Route, code: Code) -> bool {
         | Code::OutcomeUnknown
         | Code::ApprovalUnavailable => false,
         Code::Overloaded => true,
-        Code::Unauthenticated | Code::RateLimited | Code::NotPermitted => route.token.is_some(),
+        Code::Unauthenticated | Code::RateLimited | Code::NotPermitted | Code::Quarantined => route.token.is_some(),
         Code::RequestTimeout | Code::TooLarge => body,
         Code::MediaType => route.token.is_some(),
         Code::MountNotFound => statement || route.handler == Handler::Mount,

@@ -11,13 +11,10 @@ use futures::FutureExt;
 use hyper::{Request, Response, body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{
-        conn::auto,
-        graceful::{GracefulShutdown, Watcher},
-    },
+    server::{conn::auto, graceful::GracefulShutdown},
 };
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::Semaphore,
     task::JoinSet,
@@ -25,10 +22,7 @@ use tokio::{
 
 use self::guarded::{Activity, Guarded};
 pub(crate) use self::payload::Payload;
-use crate::{
-    limits::HttpLimits,
-    tls::{Peer, Tls},
-};
+use crate::limits::HttpLimits;
 
 /// Told to a client that finds no place. It is written before anything was read, so it can't be in another encoding.
 const FULL: &str = "{\"error\":{\"code\":\"overloaded\",\"message\":\"the gateway's connections are all taken\",\
@@ -53,7 +47,6 @@ pub(crate) async fn serve<A: Answers>(
     listener: TcpListener,
     answers: Arc<A>,
     limits: HttpLimits,
-    tls: Option<Tls>,
     shutdown: impl Future<Output = ()>,
 ) {
     let places = Arc::new(Semaphore::new(limits.connections));
@@ -77,10 +70,7 @@ pub(crate) async fn serve<A: Answers>(
             }
         };
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
-            // Under TLS it is closed: a handshake is too much to spend on saying no.
-            if tls.is_none()
-                && let Ok(place) = Arc::clone(&turned_away).try_acquire_owned()
-            {
+            if let Ok(place) = Arc::clone(&turned_away).try_acquire_owned() {
                 connections.spawn(async move {
                     let _ = tokio::time::timeout(TURNING_AWAY, turn_away(stream)).await;
                     drop(place);
@@ -89,20 +79,14 @@ pub(crate) async fn serve<A: Answers>(
             continue;
         };
         let _ = stream.set_nodelay(true);
-        let (answers, builder, watcher) = (Arc::clone(&answers), builder.clone(), graceful.watcher());
-        let Some(tls) = tls.clone() else {
-            connections.spawn(async move {
-                converse(stream, None, &answers, &builder, limits, watcher).await;
-                drop(place);
-            });
-            continue;
-        };
+        let activity = Arc::new(Activity::default());
+        let io = TokioIo::new(Guarded::new(stream, Arc::clone(&activity), limits));
+        let answers = Arc::clone(&answers);
+        let service = service_fn(move |request| answer(Arc::clone(&answers), request, Arc::clone(&activity)));
+        let connection = graceful.watch(builder.serve_connection(io, service).into_owned());
         connections.spawn(async move {
-            // A handshake that is not done holds a place, and as long as a head that is not done.
-            match tokio::time::timeout(limits.header_timeout, tls.accept(stream)).await {
-                Ok(Ok((stream, peer))) => converse(stream, peer, &answers, &builder, limits, watcher).await,
-                Ok(Err(error)) => tracing::debug!(%error, "a handshake failed"),
-                Err(_) => tracing::debug!("a handshake took too long"),
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection ended early");
             }
             drop(place);
         });
@@ -112,29 +96,6 @@ pub(crate) async fn serve<A: Answers>(
         tracing::warn!(under_way = connections.len(), "the grace period is over; answers under way are cut");
     }
     connections.shutdown().await;
-}
-
-/// Serves a connection to its end.
-async fn converse<A: Answers, S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
-    stream: S,
-    peer: Option<Peer>,
-    answers: &Arc<A>,
-    builder: &auto::Builder<TokioExecutor>,
-    limits: HttpLimits,
-    watcher: Watcher,
-) {
-    let activity = Arc::new(Activity::default());
-    let io = TokioIo::new(Guarded::new(stream, Arc::clone(&activity), limits));
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        if let Some(peer) = &peer {
-            request.extensions_mut().insert(peer.clone());
-        }
-        answer(Arc::clone(answers), request, Arc::clone(&activity))
-    });
-    let connection = watcher.watch(builder.serve_connection(io, service).into_owned());
-    if let Err(error) = connection.await {
-        tracing::debug!(%error, "a connection ended early");
-    }
 }
 
 fn builder(limits: &HttpLimits) -> auto::Builder<TokioExecutor> {

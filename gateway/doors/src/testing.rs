@@ -13,8 +13,8 @@ use std::{
 use mountgate_backend::Batch;
 use mountgate_core::{Code, Door, MountName, Refusal, Value};
 use mountgate_mediate::{
-    Certificate, ColumnDetail, Explanation, Mint, Minted, MountDetail, MountSummary, Query, Read, Refused, ReplyCaps,
-    ReplyColumn, Shown, TableDetail,
+    ColumnDetail, Explanation, Mint, Minted, MountDetail, MountSummary, Query, Read, Refused, ReplyCaps, ReplyColumn,
+    TableDetail,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -29,7 +29,6 @@ use crate::{
     http::serve_middle,
     limits::HttpLimits,
     middle::{Middle, Opened, Rows},
-    tls::Tls,
 };
 
 /// The token that is let in; `two-mounts` is too, and has two mounts.
@@ -46,11 +45,9 @@ pub(crate) struct Seen {
     pub(crate) cut: AtomicUsize,
     /// Statements run.
     pub(crate) ran: AtomicUsize,
-    /// The certificate of each request, where there was one.
-    pub(crate) certificates: std::sync::Mutex<Vec<Option<Certificate>>>,
 }
 
-/// A middle whose answer is told by the statement: `rows N`, `break N` (an error after N rows), `panic`,
+/// A middle whose answer is told by the statement: `rows N`, `observe N` (of a mount that is open for observation), `break N` (an error after N rows), `panic`,
 /// `panic N` (after N rows), `never`, `stall N` (N rows, then never), `echo` (the parameters), `refuse`,
 /// `endless`.
 #[derive(Clone, Default)]
@@ -128,7 +125,7 @@ impl Script {
         let (word, count) = sql.split_once(' ').unwrap_or((sql, "0"));
         let count: usize = count.parse().unwrap_or(0);
         let (left, then) = match word {
-            "rows" => (count, Then::End),
+            "rows" | "observe" => (count, Then::End),
             "break" => (count, Then::Break),
             "panic" if count == 0 => panic!("scripted"),
             "panic" => (count, Then::Panic),
@@ -157,21 +154,27 @@ impl Script {
             echo = Some(batch);
         }
         let rows = Scripted { left, written: 0, then, echo, seen: Arc::clone(&self.seen) };
-        Ok(Opened { decision_id: "d-1".into(), columns: columns.into(), rows })
+        Ok(Opened { decision_id: "d-1".into(), observed: word == "observe", columns: columns.into(), rows })
     }
 }
 
 fn summary(name: &str) -> MountSummary {
-    MountSummary { name: name.into(), dialect: "sqlite", tables: vec!["orders".into()], open: true }
+    MountSummary {
+        name: name.into(),
+        dialect: "sqlite",
+        tables: vec!["orders".into()],
+        open: true,
+        mode: None,
+        until: None,
+    }
 }
 
 impl Middle for Script {
     type Entered = String;
     type Rows = Scripted;
 
-    fn enter(&self, shown: Shown<'_>, _: Door) -> Result<String, Refused> {
-        self.seen.certificates.lock().unwrap().push(shown.certificate.cloned());
-        match shown.token {
+    fn enter(&self, token: Option<&str>, _: Door) -> Result<String, Refused> {
+        match token {
             Some(token @ ("good" | "two-mounts")) => Ok(token.to_owned()),
             Some("often") => Err(Refusal::new(Code::RateLimited, "too often").retry_after(7).into()),
             _ => Err(Refusal::new(Code::Unauthenticated, "the token is missing or unknown").into()),
@@ -199,6 +202,7 @@ impl Middle for Script {
         Ok(Explanation {
             decision_id: "d-2".into(),
             verdict: "allow",
+            mode: None,
             columns: vec![ReplyColumn { name: "id".into(), ty: "integer".into(), masks: vec![] }],
             relations: vec![],
             caps: ReplyCaps { max_rows: 10, max_bytes: 1000, timeout_ms: 1000 },
@@ -227,11 +231,12 @@ impl Middle for Script {
             }],
             limits: BTreeMap::from([("requests", "60/minute".to_owned())]),
             left: None,
+            keys_left: BTreeMap::new(),
         })
     }
 
-    fn mint(&self, shown: Shown<'_>, mint: &Mint) -> Result<Minted, Refused> {
-        match shown.token {
+    fn mint(&self, token: Option<&str>, mint: &Mint) -> Result<Minted, Refused> {
+        match token {
             Some("minter") => Ok(Minted { token: format!("for-{}", mint.agent), session: "s-1".into(), until_ms: 1 }),
             Some(_) => Err(Refusal::new(Code::NotPermitted, "only minters mint").into()),
             None => Err(Refusal::new(Code::Unauthenticated, "the token is missing").into()),
@@ -249,16 +254,12 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) async fn start(limits: HttpLimits) -> Self {
-        Self::start_with(limits, None).await
-    }
-
-    pub(crate) async fn start_with(limits: HttpLimits, tls: Option<Tls>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let script = Script::default();
         let seen = Arc::clone(&script.seen);
         let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(serve_middle(listener, script, limits, Hosts::default(), tls, async {
+        let task = tokio::spawn(serve_middle(listener, script, limits, Hosts::default(), async {
             let _ = stopped.await;
         }));
         Self { address, seen, stop: Some(stop), task }

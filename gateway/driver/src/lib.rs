@@ -18,7 +18,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use mountgate_core::{Catalogue, RelationName, Value};
 
 pub use error::{Class, StoreError};
-pub use postgres::{PostgresAdmin, PostgresConfig, PostgresStore, PostgresTls, Transactions, scram_verifier};
+pub use postgres::{PostgresAdmin, PostgresConfig, PostgresStore, Transactions, scram_verifier};
 pub use rows::{Batch, RowColumn, Rows};
 pub use sqlite::{BehindSqlite, FileView, Shown, SqliteConfig, SqliteStore, SqliteWall, WalledView};
 

@@ -14,7 +14,6 @@ mod guard;
 mod pool;
 mod rows;
 mod session;
-mod tls;
 
 use std::{sync::Arc, time::Duration};
 
@@ -27,7 +26,6 @@ use crate::{Behind, Call, Class, Rows, StoreError, rows::Source};
 pub use admin::{PostgresAdmin, scram_verifier};
 pub use config::{PostgresConfig, Transactions};
 pub(crate) use rows::PostgresRows;
-pub use tls::PostgresTls;
 
 /// An open PostgreSQL database.
 #[derive(Clone)]

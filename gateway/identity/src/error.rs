@@ -4,8 +4,6 @@ use std::path::PathBuf;
 
 use mountgate_core::{AgentName, ClaimName, Code, Refusal};
 
-use crate::JwtFault;
-
 /// The token opens nothing. To the caller there is one such error, whatever the reason.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the token is missing, unknown, expired or revoked")]
@@ -23,13 +21,8 @@ impl Unauthenticated {
         &self.reason
     }
 
-    /// What the caller is told: the same, whatever is wrong with the token. That signatures have to wait says nothing of it.
+    /// What the caller is told.
     pub fn refusal(&self) -> Refusal {
-        if self.reason == Reason::Jwt(JwtFault::Busy) {
-            return Refusal::new(Code::Overloaded, "too many tokens are to be checked at once")
-                .hint("try again in a moment")
-                .retry_after(1);
-        }
         Refusal::new(Code::Unauthenticated, self.to_string())
             .hint("send `Authorization: Bearer <token>` with a token of this gateway")
     }
@@ -59,18 +52,6 @@ pub enum Reason {
     /// Its session's agent was revoked or is gone.
     #[error("its agent was revoked")]
     AgentRevoked,
-    /// It is an issuer's, and opens nothing.
-    #[error("{0}")]
-    Jwt(JwtFault),
-    /// None of the certificate's names is an agent's, or it is good no longer.
-    #[error("the client's certificate is no agent's, or good no longer")]
-    NoAgent,
-    /// The certificate's names are of several agents.
-    #[error("the client's certificate has the names of several agents")]
-    SeveralAgents,
-    /// The token is another's than the certificate.
-    #[error("the token is not of the agent whose certificate was shown")]
-    OtherAgent,
     /// The file of identities can't be read, so nothing is known to be still good.
     #[error("the identities cannot be read: {0}")]
     Unreadable(String),

@@ -12,20 +12,16 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use arc_swap::ArcSwap;
 use mountgate_core::{Caller, Claims, SessionId};
 use parking_lot::{Condvar, Mutex, RwLock};
 use rusqlite::{Connection, Transaction, params};
 use serde::Serialize;
 
 use crate::{
-    Certificate, Clients, IdentityError, Issuers, Minter, MinterGrant, Operator, Person, Reason, Shown, Token,
-    Unauthenticated,
+    IdentityError, Minter, MinterGrant, Operator, Person, Reason, Token, Unauthenticated,
     claims::{check_shape, check_subject},
     commits::{Commits, Sign},
     index::Index,
-    issuer::Vouched,
-    jws::Unverified,
     store::{self, Place, Stored},
     token::{Kind, Presented},
 };
@@ -64,12 +60,6 @@ pub enum Credential {
     Person(Person),
 }
 
-/// A token, as far as it can be judged without the file.
-enum Judged<'a> {
-    Own(Presented<'a>),
-    Vouched(Arc<Vouched>),
-}
-
 struct Watch {
     connection: Connection,
     version: i64,
@@ -88,8 +78,6 @@ struct Shared {
     /// The sign up to which the index holds every commit.
     seen: Mutex<Option<Sign>>,
     index: RwLock<Index>,
-    issuers: ArcSwap<Issuers>,
-    clients: ArcSwap<Clients>,
     stop: Mutex<bool>,
     wake: Condvar,
 }
@@ -240,8 +228,6 @@ impl Identity {
             commits,
             seen: Mutex::new(None),
             index: RwLock::default(),
-            issuers: ArcSwap::default(),
-            clients: ArcSwap::default(),
             stop: Mutex::new(false),
             wake: Condvar::new(),
         });
@@ -260,75 +246,13 @@ impl Identity {
     /// # Errors
     /// One error to the caller, with its reason for the operator's log.
     pub fn authenticate(&self, token: &str, now_ms: i64) -> Result<Credential, Unauthenticated> {
-        self.with_token(token, None, now_ms)
-    }
-
-    /// Who sends a request, by all that it shows. A certificate alone is its agent; with a token beside it, both must be
-    /// the same agent's.
-    ///
-    /// # Errors
-    /// As [`Identity::authenticate`].
-    pub fn identify(&self, shown: Shown<'_>, now_ms: i64) -> Result<Credential, Unauthenticated> {
-        let Some(certificate) = shown.certificate else {
-            return self.authenticate(shown.token.unwrap_or_default(), now_ms);
-        };
-        let agent = self.shared.clients.load().agent(certificate).map_err(Unauthenticated::new)?;
-        let Some(token) = shown.token else {
-            self.fresh()?;
-            let caller = self.shared.index.read().certified(&agent, now_ms).map_err(Unauthenticated::new)?;
-            return Ok(Credential::Caller(caller));
-        };
-        match self.with_token(token, Some(certificate), now_ms)? {
-            Credential::Caller(caller) if caller.agent == agent => Ok(Credential::Caller(caller)),
-            Credential::Caller(_) | Credential::Minter(_) | Credential::Operator(_) | Credential::Person(_) => {
-                Err(Unauthenticated::new(Reason::OtherAgent))
-            }
-        }
-    }
-
-    /// Takes in what others have committed. Closed: without the file nobody knows what was revoked.
-    fn fresh(&self) -> Result<(), Unauthenticated> {
+        let presented = Presented::parse(token).map_err(Unauthenticated::new)?;
         if self.shared.lost.load(Ordering::Acquire) {
             return Err(Unauthenticated::new(Reason::Unreadable("the file was moved or removed".into())));
         }
-        self.shared.refresh().map_err(|error| Unauthenticated::new(Reason::Unreadable(error.to_string())))
-    }
-
-    fn with_token(
-        &self,
-        token: &str,
-        certificate: Option<&Certificate>,
-        now_ms: i64,
-    ) -> Result<Credential, Unauthenticated> {
-        let shown = if Unverified::looks_like(token) {
-            let issuers = self.shared.issuers.load();
-            let vouched = issuers.vouch(token, certificate, now_ms);
-            Judged::Vouched(vouched.map_err(|fault| Unauthenticated::new(Reason::Jwt(fault)))?)
-        } else {
-            Judged::Own(Presented::parse(token).map_err(Unauthenticated::new)?)
-        };
-        self.fresh()?;
-        let index = self.shared.index.read();
-        match shown {
-            Judged::Own(presented) => index.credential(&presented, now_ms),
-            Judged::Vouched(vouched) => index.vouched(&vouched, now_ms).map(Credential::Caller),
-        }
-        .map_err(Unauthenticated::new)
-    }
-
-    /// Puts other issuers in force, for the next request. Without any, no issuer's token opens anything.
-    pub fn set_issuers(&self, issuers: Issuers) {
-        self.shared.issuers.store(Arc::new(issuers));
-    }
-
-    /// Puts another mapping of certificates to agents in force, for the next request.
-    pub fn set_clients(&self, clients: Clients) {
-        self.shared.clients.store(Arc::new(clients));
-    }
-
-    /// The issuers in force.
-    pub fn issuers(&self) -> Arc<Issuers> {
-        self.shared.issuers.load_full()
+        // Closed: without the file nobody knows what was revoked.
+        self.shared.refresh().map_err(|error| Unauthenticated::new(Reason::Unreadable(error.to_string())))?;
+        self.shared.index.read().credential(&presented, now_ms).map_err(Unauthenticated::new)
     }
 
     /// The person of that name, where there is one who is not revoked. As fresh as [`Identity::authenticate`].

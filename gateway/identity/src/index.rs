@@ -14,7 +14,6 @@ use subtle::ConstantTimeEq as _;
 use crate::{
     Credential, MinterGrant, PersonGrant, Reason,
     claims::check_shadows,
-    issuer::{Vouched, intersect},
     store::Stored,
     token::{Kind, Presented, PublicId, SecretHash},
 };
@@ -97,14 +96,6 @@ pub(crate) struct Known {
     last_used_ms: AtomicI64,
     /// The use that the file knows of.
     saved_ms: AtomicI64,
-}
-
-impl Known {
-    fn used(&self, now_ms: i64) {
-        if now_ms.saturating_sub(self.last_used_ms.load(Ordering::Relaxed)) >= USE_STEP_MS {
-            self.last_used_ms.store(now_ms, Ordering::Relaxed);
-        }
-    }
 }
 
 /// Uses closer together than this count as one: the file is written at most so often for each credential.
@@ -214,7 +205,6 @@ impl Index {
             Holder::Agent { name, claims } => Credential::Caller(Caller {
                 agent: name.clone(),
                 principal: Principal::Agent,
-                user: None,
                 claims: Arc::clone(claims),
                 until_ms: known.until_ms,
             }),
@@ -226,7 +216,6 @@ impl Index {
                 Credential::Caller(Caller {
                     agent: agent.clone(),
                     principal: Principal::Session(id.clone()),
-                    user: None,
                     claims: Arc::clone(claims),
                     until_ms: known.until_ms,
                 })
@@ -236,7 +225,9 @@ impl Index {
             Holder::Person(person) => Credential::Person(person.clone()),
             Holder::Unreadable(why) => return Err(Reason::Unreadable(why.clone())),
         };
-        known.used(now_ms);
+        if now_ms.saturating_sub(known.last_used_ms.load(Ordering::Relaxed)) >= USE_STEP_MS {
+            known.last_used_ms.store(now_ms, Ordering::Relaxed);
+        }
         Ok(credential)
     }
 
@@ -251,43 +242,6 @@ impl Index {
             | Holder::Operator(_)
             | Holder::Unreadable(_) => None,
         }
-    }
-
-    /// The agent of that name: it must be here, and be good still.
-    fn live(&self, agent: &AgentName) -> Result<(&Known, &AgentName, &Arc<Claims>), Reason> {
-        let known = self.agents.get(agent).and_then(|id| self.known.get(id)).ok_or(Reason::Unknown)?;
-        if known.revoked {
-            return Err(Reason::AgentRevoked);
-        }
-        let Holder::Agent { name, claims } = &known.holder else { return Err(Reason::Unknown) };
-        Ok((known, name, claims))
-    }
-
-    /// The agent whose certificate was shown.
-    pub(crate) fn certified(&self, agent: &AgentName, now_ms: i64) -> Result<Caller, Reason> {
-        let (known, name, claims) = self.live(agent)?;
-        known.used(now_ms);
-        Ok(Caller {
-            agent: name.clone(),
-            principal: Principal::Agent,
-            user: None,
-            claims: Arc::clone(claims),
-            until_ms: None,
-        })
-    }
-
-    /// The agent for which an issuer vouches.
-    pub(crate) fn vouched(&self, vouched: &Vouched, now_ms: i64) -> Result<Caller, Reason> {
-        let (known, name, claims) = self.live(&vouched.agent)?;
-        let claims = intersect(claims, &vouched.claims).map_err(Reason::Jwt)?;
-        known.used(now_ms);
-        Ok(Caller {
-            agent: name.clone(),
-            principal: Principal::Session(vouched.session.clone()),
-            user: vouched.user.clone(),
-            claims: Arc::new(claims),
-            until_ms: Some(vouched.until_ms),
-        })
     }
 
     /// Uses that the file does not know of yet.

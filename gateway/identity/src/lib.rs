@@ -19,38 +19,26 @@
 //!   have minted them. A revoked name is never given again, so that the ledger stays unambiguous.
 //! - A person approves writes that wait in the mounts of their grant, and does nothing else. The grant is here, beside
 //!   the token, and not in the configuration: taking it away must hold at once, also while a configuration is broken.
-//! - A token of an [`Issuer`] is one of an agent's sessions: its agent must be here and not revoked, and its claims and the
-//!   agent's own are intersected. Where its keys come from is not known here: [`Issuer::set_keys`] takes them.
-//! - A client's certificate is one agent's, and as good as its key. With a token beside it, both must be the same agent's.
 //! - What is unknown, expired or revoked is one and the same [`Unauthenticated`] to the caller; its reason is for the
 //!   operator's log.
 //!
 //! This crate deliberately knows no HTTP and no mounts.
 
-mod certificate;
 mod claims;
 mod commits;
 mod error;
 mod identity;
 mod index;
-mod issuer;
-mod jwks;
-mod jws;
 mod list;
 mod mint;
 mod person;
 mod store;
-mod strict;
 mod token;
 
-pub use certificate::{Certificate, Clients, Shown, SubjectName};
 pub use claims::{ClaimRule, ClaimType};
 pub use error::{IdentityError, Reason, Unauthenticated};
 pub use identity::{Credential, Identity, IdentityConfig};
 pub use index::{Minter, Operator, Person};
-pub use issuer::{CHECKS, ClaimPath, ClaimSource, Issuer, IssuerRules, Issuers, JwtFault, UnknownKey};
-pub use jwks::KeySet;
-pub use jws::Algorithm;
 pub use list::{ListedAgent, ListedMinter, ListedOperator, ListedPerson, ListedSession};
 pub use mint::{Minted, MinterGrant};
 pub use person::PersonGrant;

@@ -12,6 +12,13 @@ use sha2::Sha256;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct KeyedDigest([u8; 16]);
 
+impl KeyedDigest {
+    /// As it is written.
+    pub(crate) fn to_text(self) -> String {
+        HEXLOWER.encode(&self.0)
+    }
+}
+
 impl Serialize for KeyedDigest {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut text = [0; 32];

@@ -7,6 +7,7 @@
 use std::{sync::Arc, thread::JoinHandle};
 
 use ed25519_dalek::SigningKey;
+use mountgate_core::Value;
 use serde::Serialize;
 
 use crate::{
@@ -150,6 +151,12 @@ impl Ledger {
     pub fn shadow(&self, shadow: &ShadowRecord<'_>) -> Result<(), LedgerError> {
         self.shared.queue(&record::shadow(shadow)?);
         Ok(())
+    }
+
+    /// What stands for a value in this ledger: the same each time, also after a restart, and telling nothing to whoever
+    /// lacks the ledger's key.
+    pub fn digest(&self, value: &Value) -> String {
+        self.shared.spelling.digests.value(value).to_text()
     }
 
     /// A signed statement of the last record's number and hash. Kept elsewhere, it shows a cut tail or a rewrite.

@@ -171,6 +171,9 @@ pub(crate) enum Piece {
     Rest { place: Place, bytes: u64, last: bool },
 }
 
+/// How much older than its segment's successor a record may look: a request is dated when it came, and clocks are set back.
+const SKEW_MS: i64 = 3_600_000;
+
 /// All lines of a ledger, oldest first.
 pub(crate) struct Lines {
     open: VecDeque<(Segment, BufReader<File>)>,
@@ -200,6 +203,15 @@ impl Lines {
             }
         }
         Err(LedgerError::Config(format!("the segments in `{}` change faster than they can be opened", dir.display())))
+    }
+
+    /// Leaves out the segments that were over before that time, as far as they say when they began.
+    fn skip_before(&mut self, time_ms: i64) {
+        while let Some((next, _)) = self.open.get(1)
+            && next.begun_ms().is_some_and(|begun| begun < time_ms)
+        {
+            self.open.pop_front();
+        }
     }
 
     pub(crate) fn next(&mut self) -> Result<Option<Piece>, LedgerError> {
@@ -245,7 +257,11 @@ pub struct Export {
 /// # Errors
 /// Where the folder or a segment can't be opened.
 pub fn export(dir: &Path, selection: Selection) -> Result<Export, LedgerError> {
-    Ok(Export { lines: Lines::open(dir)?, selection, over: false })
+    let mut lines = Lines::open(dir)?;
+    if let Some(from_ms) = selection.from_ms {
+        lines.skip_before(from_ms.saturating_sub(SKEW_MS));
+    }
+    Ok(Export { lines, selection, over: false })
 }
 
 impl Iterator for Export {

@@ -3,8 +3,8 @@
 use std::{fmt, str::FromStr, sync::Arc};
 
 use mountgate_core::{
-    AgentName, ClaimName, Code, ColumnName, CompareOp, DecisionRequest, Digest, Door, Grant, Limits, MountName,
-    Predicate, PredicateValue, RelationName, Scope, SessionId, Touch, UserName, Value, Verb, Verdict,
+    AgentName, ClaimName, Code, ColumnName, CompareOp, Counted, DecisionRequest, Digest, Door, Grant, Limits,
+    MountName, Predicate, PredicateValue, RelationName, Scope, SessionId, Touch, Value, Verb, Verdict,
     request::RequestRelation,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -115,8 +115,6 @@ pub struct DecisionRecord<'a> {
     pub cached: bool,
     /// Whether the same request would get the same verdict again: not from a policy whose instances are kept warm.
     pub replayable: bool,
-    /// On whose behalf the agent asked.
-    pub user: Option<&'a UserName>,
     /// What the policy was asked.
     pub request: &'a DecisionRequest,
     /// The request's parameters, whether or not the policy was shown them. Written as keyed digests.
@@ -131,6 +129,8 @@ pub struct DecisionRecord<'a> {
     pub caps: CapsRecord,
     /// The relations that are fenced against predicates that run too early.
     pub fenced: &'a [RelationName],
+    /// What it looks up, where the limits count different values.
+    pub counted: &'a [Counted],
     /// The statement as it was asked. Written as a keyed digest, and as text where the configuration asks for it.
     pub statement: &'a str,
 }
@@ -148,8 +148,6 @@ pub struct RefusalRecord<'a> {
     pub agent: &'a AgentName,
     /// By which session.
     pub session: Option<&'a SessionId>,
-    /// On whose behalf.
-    pub user: Option<&'a UserName>,
     /// The mount asked for, as the caller spelt it.
     pub mount: Option<&'a MountName>,
     /// The door.
@@ -260,14 +258,14 @@ enum Body<'a> {
         cached: bool,
         #[serde(skip_serializing_if = "is_true")]
         replayable: bool,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        user: Option<&'a UserName>,
         request: RequestBody<'a>,
         parameters: Vec<KeyedDigest>,
         verdict: VerdictBody<'a>,
         masks: &'a [AppliedMask<'a>],
         caps: CapsRecord,
         fenced: &'a [RelationName],
+        #[serde(skip_serializing_if = "<[Counted]>::is_empty")]
+        counted: &'a [Counted],
         statement: KeyedDigest,
         #[serde(skip_serializing_if = "Option::is_none")]
         text: Option<&'a str>,
@@ -279,8 +277,6 @@ enum Body<'a> {
         agent: &'a AgentName,
         #[serde(skip_serializing_if = "Option::is_none")]
         session: Option<&'a SessionId>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        user: Option<&'a UserName>,
         #[serde(skip_serializing_if = "Option::is_none")]
         mount: Option<&'a MountName>,
         door: Door,
@@ -498,13 +494,13 @@ impl Spelling {
             settings: record.settings,
             cached: record.cached,
             replayable: record.replayable,
-            user: record.user,
             request: self.request(record.request, record.parameters)?,
             parameters: record.parameters.iter().map(|value| self.digests.value(value)).collect(),
             verdict: self.verdict(record)?,
             masks: record.masks,
             caps: record.caps,
             fenced: record.fenced,
+            counted: record.counted,
             statement: self.digests.statement(record.statement),
             text: self.statement_text.then_some(record.statement),
         };
@@ -532,7 +528,6 @@ impl Spelling {
             generation: record.generation,
             agent: record.agent,
             session: record.session,
-            user: record.user,
             mount: record.mount,
             door: record.door,
             code: record.code,

@@ -94,6 +94,18 @@ impl Segment {
         Ok(Some((parsed.prev, anchor)))
     }
 
+    /// When its first record was written, where it has one that says so.
+    pub(crate) fn begun_ms(&self) -> Option<i64> {
+        let mut line = Vec::new();
+        let file = File::open(&self.path).ok()?;
+        BufReader::new(file).take(MAX_RECORD as u64).read_until(b'\n', &mut line).ok()?;
+        let parsed = Line::parse(line.strip_suffix(b"\n")?).ok()?;
+        match serde_json::from_slice(parsed.body) {
+            Ok(AnchorBody::Anchor { time_ms, .. }) => Some(time_ms),
+            Err(_) => None,
+        }
+    }
+
     /// Reads the whole segment, checks its chain, and says where it ends.
     pub(crate) fn end(&self) -> Result<End, LedgerError> {
         let Some((prev, _)) = self.head()? else {

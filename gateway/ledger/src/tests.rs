@@ -130,7 +130,6 @@ impl Sample {
             settings: None,
             cached: false,
             replayable: true,
-            user: None,
             request: &self.request,
             parameters: &self.parameters,
             verdict: &self.verdict,
@@ -138,6 +137,7 @@ impl Sample {
             masks: &[],
             caps: CapsRecord { max_rows: 500, max_bytes: 1 << 20, timeout_ms: 5_000 },
             fenced: &self.fenced,
+            counted: &[],
             statement: "SELECT order_id, status FROM orders WHERE customer_id = ?1 AND status = 'very-secret-status'",
         }
     }

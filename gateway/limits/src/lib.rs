@@ -18,6 +18,7 @@
 mod bucket;
 mod limiter;
 mod message;
+mod seen;
 mod table;
 
 pub use limiter::{BudgetKey, Caps, GateKey, Gated, Limiter, Permit, Permitted};

@@ -1,16 +1,21 @@
 //! The limiter: the gate, permits, and what they give back.
 
 use std::{
+    collections::BTreeMap,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use mountgate_core::{AgentName, Caller, Code, LimitKey, Limits, MountName, Rate, Refusal, SessionId, request::Usage};
+use mountgate_core::{
+    AgentName, Caller, Code, ColumnName, Counted, Distinct, LimitKey, Limits, MountName, Rate, Refusal, SessionId,
+    request::Usage,
+};
 use parking_lot::Mutex;
 
 use crate::{
     bucket::Bucket,
     message,
+    seen::Seen,
     table::{Full, Idle, Table},
 };
 
@@ -173,6 +178,7 @@ impl What {
 #[derive(Debug, Default)]
 struct Budget {
     buckets: Vec<(What, Bucket)>,
+    seen: BTreeMap<ColumnName, Seen>,
     under_way: u32,
 }
 
@@ -233,6 +239,14 @@ impl Budget {
         least
     }
 
+    fn look_up(&mut self, counted: &[Counted], limits: &Limits, at: Instant) {
+        for one in counted {
+            let windows = limits.distinct.iter().filter(|distinct| distinct.column == one.column);
+            let Some(window) = windows.map(|distinct| distinct.rate.window()).max() else { continue };
+            self.seen.entry(one.column.clone()).or_default().add(&one.digest, window, at);
+        }
+    }
+
     fn take(&mut self, what: What, rates: &[Rate], units: u64, now: Instant) {
         for rate in rates {
             if let Some(bucket) = self.find(what, *rate) {
@@ -244,7 +258,9 @@ impl Budget {
 
 impl Idle for Budget {
     fn is_idle(&self, now: Instant) -> bool {
-        self.under_way == 0 && self.buckets.iter().all(|(_, bucket)| bucket.is_idle(now))
+        self.under_way == 0
+            && self.buckets.iter().all(|(_, bucket)| bucket.is_idle(now))
+            && self.seen.values().all(|seen| seen.is_idle(now))
     }
 }
 
@@ -315,6 +331,22 @@ impl Limiter {
     /// [`Code::TooManyConcurrent`], [`Code::BudgetExhausted`], or [`Code::Overloaded`] where no further budget can
     /// be counted.
     pub fn permit<T>(&self, item: T, key: BudgetKey, limits: &Limits, now: Instant) -> Result<Permitted<T>, Refusal> {
+        self.permit_counting(item, key, limits, &[], now)
+    }
+
+    /// The same, of a request that looks up values of which different ones are counted. What was looked up stays counted,
+    /// whatever comes of the request: whether a value is there is an answer, too.
+    ///
+    /// # Errors
+    /// As [`Limiter::permit`].
+    pub fn permit_counting<T>(
+        &self,
+        item: T,
+        key: BudgetKey,
+        limits: &Limits,
+        counted: &[Counted],
+        now: Instant,
+    ) -> Result<Permitted<T>, Refusal> {
         let shared = self.budgets.get_or_insert(&key, now, Budget::default).map_err(|Full| message::full())?;
         let mut budget = shared.lock();
         if let Some(limit) = limits.concurrency
@@ -334,6 +366,15 @@ impl Limiter {
                 *cap = left.min(*cap);
             }
         }
+        for distinct in &limits.distinct {
+            let new = counted.iter().filter(|one| one.column == distinct.column).map(|one| one.digest.as_str());
+            let seen = budget.seen.entry(distinct.column.clone()).or_default();
+            if let Err(wait) = seen.fits(new, distinct.rate, now) {
+                let what = format!("different values of `{}`", distinct.column);
+                return Err(message::used_up(Code::BudgetExhausted, distinct.rate, &what, &message::whose(&key), wait));
+            }
+        }
+        budget.look_up(counted, limits, now);
         let [_, max_rows, max_bytes] = caps;
         for ((what, rates), cap) in kinds(limits).into_iter().zip(caps) {
             budget.take(what, rates, cap, now);
@@ -348,6 +389,43 @@ impl Limiter {
             caps: Caps { max_rows, max_bytes, timeout: limits.timeout_ms.map_or(Duration::MAX, Duration::from_millis) },
         };
         Ok(Permitted { item, permit })
+    }
+
+    /// Counts again what was used before the gateway was started: one request of so many rows and bytes, that looked up
+    /// those values, at that time. Beyond what the limits allow, too: it has left the gateway.
+    ///
+    /// # Errors
+    /// Where no further budget can be counted.
+    pub fn restore(
+        &self,
+        key: &BudgetKey,
+        limits: &Limits,
+        (rows, bytes): (u64, u64),
+        counted: &[Counted],
+        at: Instant,
+    ) -> Result<(), Refusal> {
+        let shared = self.budgets.get_or_insert(key, at, Budget::default).map_err(|Full| message::full())?;
+        let mut budget = shared.lock();
+        budget.prepare(limits, at).map_err(|Full| message::full())?;
+        for ((what, rates), units) in kinds(limits).into_iter().zip([1, rows, bytes]) {
+            budget.take(what, rates, units, at);
+        }
+        budget.look_up(counted, limits, at);
+        Ok(())
+    }
+
+    /// How many different values of each counted column may still be looked up.
+    pub fn keys_left(&self, key: &BudgetKey, limits: &Limits, now: Instant) -> BTreeMap<ColumnName, u64> {
+        let budget = self.budgets.get(key);
+        let budget = budget.as_ref().map(|budget| budget.lock());
+        let mut out: BTreeMap<ColumnName, u64> = BTreeMap::new();
+        for Distinct { column, rate } in &limits.distinct {
+            let used =
+                budget.as_ref().and_then(|budget| budget.seen.get(column)).map_or(0, |seen| seen.within(*rate, now));
+            let left = rate.amount.saturating_sub(used);
+            out.entry(column.clone()).and_modify(|least| *least = left.min(*least)).or_insert(left);
+        }
+        out
     }
 
     /// A mount's limits have changed: what was used under the old rates counts under the new ones too, so that a change

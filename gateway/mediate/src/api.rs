@@ -3,9 +3,12 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use mountgate_backend::Answer;
-use mountgate_core::{AgentName, ClaimName, ClaimValue, MountName, Refusal, RelationName, Value};
+use mountgate_core::{AgentName, ClaimName, ClaimValue, ColumnName, MountName, Refusal, RelationName, Value};
 use mountgate_limits::Caps;
 use serde::{Deserialize, Serialize};
+
+/// What an answer of a mount that is open for observation says of itself, under `mode`.
+pub const OBSERVE: &str = "observe";
 
 /// A statement for a mount.
 #[derive(Clone, Debug)]
@@ -63,6 +66,8 @@ pub struct ReplyColumn {
 pub struct Reply {
     /// The decision's id: `X-Mountgate-Decision`.
     pub decision_id: String,
+    /// Whether the mount is open for observation.
+    pub observed: bool,
     /// The columns.
     pub columns: Arc<[ReplyColumn]>,
     /// The rows, batch by batch. A door must not end its message as whole before `Answer::next` said that it is.
@@ -96,6 +101,9 @@ pub struct Explanation {
     pub decision_id: String,
     /// Always `allow`: a denial is a refusal.
     pub verdict: &'static str,
+    /// `observe`, where the mount is open for observation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<&'static str>,
     /// The columns that would come back.
     pub columns: Vec<ReplyColumn>,
     /// The relations touched.
@@ -137,6 +145,12 @@ pub struct MountSummary {
     pub tables: Vec<RelationName>,
     /// Whether it serves now (hours, expiry).
     pub open: bool,
+    /// `observe`, where the mount is open for observation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<&'static str>,
+    /// The last day on which it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
 }
 
 /// What the caller may do in a mount, and what is left of it: the scope that the policy grants now.
@@ -158,6 +172,9 @@ pub struct MountDetail {
     /// What is left of the rates for this caller; absent where the budget is shared with others.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub left: Option<mountgate_core::request::Usage>,
+    /// How many different values of each counted column may still be looked up, likewise.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub keys_left: BTreeMap<ColumnName, u64>,
 }
 
 /// A relation in scope.

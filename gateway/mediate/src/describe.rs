@@ -10,8 +10,8 @@ use mountgate_core::{
 use mountgate_sql::Dialect;
 
 use crate::{
-    ColumnDetail, Entered, ExplainedColumn, ExplainedRelation, Gateway, Mount, MountDetail, MountSummary, Refused,
-    TableDetail,
+    ColumnDetail, Entered, ExplainedColumn, ExplainedRelation, Gateway, Mount, MountDetail, MountSummary, OBSERVE,
+    Refused, TableDetail,
     decide::Question,
     gateway::{budget_key, now_ms},
 };
@@ -27,7 +27,7 @@ impl Gateway {
         Ok(generation
             .mounts()
             .values()
-            .filter(|mount| generation.opens(mount, entered.caller()))
+            .filter(|mount| mount.serves(&entered.caller().agent))
             .map(|mount| mount.summary(now))
             .collect())
     }
@@ -95,6 +95,12 @@ impl Gateway {
             relations,
             limits: told(&limits, mount.ceiling().per),
             left: (!shared).then(|| self.usage(mount, entered.caller())),
+            keys_left: if shared {
+                BTreeMap::new()
+            } else {
+                let key = budget_key(mount, entered.caller());
+                self.limiter().keys_left(&key, &mount.limits, std::time::Instant::now())
+            },
         })
     }
 
@@ -112,12 +118,19 @@ impl Mount {
         }
     }
 
+    /// `observe`, where it is open for observation.
+    pub(crate) fn mode(&self) -> Option<&'static str> {
+        self.is_observed().then_some(OBSERVE)
+    }
+
     fn summary(&self, now_ms: i64) -> MountSummary {
         MountSummary {
             name: self.name().clone(),
             dialect: self.dialect(),
             tables: self.ceiling().relations().keys().cloned().collect(),
             open: self.open_at(now_ms).is_ok(),
+            mode: self.mode(),
+            until: self.spec.practice.observe.as_ref().map(|last| last.day.clone()),
         }
     }
 }
@@ -168,6 +181,10 @@ fn told(limits: &Limits, per: LimitKey) -> BTreeMap<&'static str, String> {
         if !rates.is_empty() {
             told.insert(name, rates.iter().map(rate).collect::<Vec<_>>().join(", "));
         }
+    }
+    if !limits.distinct.is_empty() {
+        let all = limits.distinct.iter().map(|distinct| format!("{} of {}", rate(&distinct.rate), distinct.column));
+        told.insert("distinct", all.collect::<Vec<_>>().join(", "));
     }
     for (name, cap) in [
         ("max_rows", limits.max_rows),

@@ -2,16 +2,15 @@
 
 use std::{
     borrow::Cow,
-    collections::BTreeMap,
     sync::Arc,
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
 use arc_swap::ArcSwap;
 use mountgate_core::{
-    Caller, Code, ColumnType, DecisionRequest, Digest, Door, MountName, Rate, Refusal, UserName, Value, Verdict,
+    Caller, Code, ColumnType, Counted, DecisionRequest, Digest, Door, MountName, Rate, Refusal, Value, Verdict,
 };
-use mountgate_identity::{Credential, Identity, Person, Shown};
+use mountgate_identity::{Credential, Identity, Person};
 use mountgate_ledger::{
     AdminRecord, CapsRecord, DecisionId, DecisionRecord, Ledger, LedgerError, Outcome, Recorded, RefusalRecord, Status,
     applied_masks,
@@ -25,6 +24,7 @@ use crate::{
     describe::explained,
     known::{Known, Planned, Unplanned},
     metrics::Metrics,
+    quarantine::Quarantine,
     reload::Reloads,
     shadow::{Beside, Shadows},
 };
@@ -66,9 +66,8 @@ struct Inner {
     retired: Mutex<Vec<Arc<Generation>>>,
     reloads: Reloads,
     shadows: Shadows,
+    quarantine: Quarantine,
     warnings: ArcSwap<Vec<String>>,
-    /// What is wrong now and mends itself, each under a name of its own.
-    alarms: Mutex<BTreeMap<String, String>>,
     metrics: Metrics,
     started: Instant,
 }
@@ -110,8 +109,8 @@ impl Gateway {
             retired: Mutex::default(),
             reloads: Reloads::new(),
             shadows: Shadows::new(),
+            quarantine: Quarantine::new(),
             warnings: ArcSwap::from_pointee(parts.warnings),
-            alarms: Mutex::default(),
             metrics,
             started: Instant::now(),
         }));
@@ -169,15 +168,6 @@ impl Gateway {
         self.0.warnings.store(Arc::new(warnings));
     }
 
-    /// Sets off the alarm of that name, or ends it; says whether that is new. A reload ends none.
-    pub fn alarm(&self, name: &str, wrong: Option<String>) -> bool {
-        let mut alarms = self.0.alarms.lock();
-        match wrong {
-            Some(wrong) => alarms.insert(name.to_owned(), wrong).is_none(),
-            None => alarms.remove(name).is_some(),
-        }
-    }
-
     /// Who may ask.
     pub fn identity(&self) -> &Identity {
         &self.0.identity
@@ -197,14 +187,9 @@ impl Gateway {
         &self.0.limiter
     }
 
-    /// What an operator should know, alarms included.
+    /// What an operator should know.
     pub fn warnings(&self) -> Arc<Vec<String>> {
-        let warnings = self.0.warnings.load_full();
-        let alarms = self.0.alarms.lock();
-        if alarms.is_empty() {
-            return warnings;
-        }
-        Arc::new(warnings.iter().chain(alarms.values()).cloned().collect())
+        self.0.warnings.load_full()
     }
 
     /// Generations before the one in force that requests are still on, or were a moment ago.
@@ -214,6 +199,10 @@ impl Gateway {
 
     pub(crate) fn reloads(&self) -> &Reloads {
         &self.0.reloads
+    }
+
+    pub(crate) fn quarantine(&self) -> &Quarantine {
+        &self.0.quarantine
     }
 
     pub(crate) fn shadows(&self) -> &Shadows {
@@ -240,16 +229,8 @@ impl Gateway {
     /// A token that is missing, unknown, expired or revoked (one answer for all), one that is a minter's, or a
     /// caller above the gate's rate. The first is counted and not recorded: a flood of it must not fill the ledger.
     pub fn enter(&self, token: Option<&str>, door: Door) -> Result<Entered, Refused> {
-        self.enter_showing(token.into(), door)
-    }
-
-    /// The same, by all that a request shows.
-    ///
-    /// # Errors
-    /// As [`Gateway::enter`].
-    pub fn enter_showing(&self, shown: Shown<'_>, door: Door) -> Result<Entered, Refused> {
         let since = Instant::now();
-        let caller = match self.authenticate(shown)? {
+        let caller = match self.authenticate(token)? {
             Credential::Caller(caller) => caller,
             Credential::Minter(minter) => {
                 return Err(
@@ -264,6 +245,11 @@ impl Gateway {
                 return Err(self.not_permitted(door, message));
             }
         };
+        if let Err(refusal) = self.0.quarantine.check(&caller) {
+            // Counted and not recorded, as what the gate stops: a session that goes on asking must not fill the ledger.
+            self.0.metrics.refused(door, refusal.code);
+            return Err(refusal.into());
+        }
         let key = GateKey::of(&caller);
         match self.0.limiter.gate(&key, self.0.gate, since) {
             Ok(gated) => Ok(Entered { caller, door, since, _gated: gated }),
@@ -297,9 +283,9 @@ impl Gateway {
         }
     }
 
-    fn authenticate(&self, shown: Shown<'_>) -> Result<Credential, Refused> {
+    fn authenticate(&self, token: Option<&str>) -> Result<Credential, Refused> {
         // No token is told like an unknown one.
-        self.0.identity.identify(shown, now_ms()).map_err(|error| {
+        self.0.identity.authenticate(token.unwrap_or_default(), now_ms()).map_err(|error| {
             self.0.metrics.unauthenticated();
             // Not louder: a flood of bad tokens must not fill the log either. `/metrics` counts them.
             tracing::debug!(reason = %error.reason(), "unauthenticated");
@@ -311,8 +297,8 @@ impl Gateway {
     ///
     /// # Errors
     /// A token that is no minter's, or a wish beyond what the minter may.
-    pub fn mint(&self, shown: Shown<'_>, mint: &Mint) -> Result<Minted, Refused> {
-        let minter = match self.authenticate(shown)? {
+    pub fn mint(&self, token: Option<&str>, mint: &Mint) -> Result<Minted, Refused> {
+        let minter = match self.authenticate(token)? {
             Credential::Minter(minter) => minter,
             // An agent that could mint would widen its own scope.
             Credential::Caller(caller) => {
@@ -416,13 +402,15 @@ impl Gateway {
             self.decide(entered, generation, mount, source, purpose, trail)?;
         // enforce ─▶ limits ─▶ ledger ─▶ backend: each takes what the one before it made.
         let authorized = planned.plan.authorize(&params, &entered.caller.claims, mount.spec.mask_keys.as_ref())?;
-        let permitted = self.permit(mount, entered, &decided, authorized)?;
+        let counted = self.counted(&decided, &planned, &params, &entered.caller)?;
+        let permitted = self.permit(mount, entered, &decided, authorized, &counted)?;
         let caps = ReplyCaps::from(permitted.caps());
-        let recorded = self.record(permitted, generation, &known, &params, &planned, &decided, caps, trail).await?;
+        let recorded =
+            self.record(permitted, generation, &known, &params, &planned, &decided, caps, &counted, trail).await?;
         trail.recorded = true;
         let answer = mount.spec.backend.read(recorded).await?;
         let columns = planned.columns(answer.columns());
-        Ok(Reply { decision_id: trail.id.to_string(), columns, answer, caps })
+        Ok(Reply { decision_id: trail.id.to_string(), observed: mount.is_observed(), columns, answer, caps })
     }
 
     /// How a statement would fare: decided, limited and recorded as if it ran, and not run.
@@ -437,10 +425,12 @@ impl Gateway {
             let mount = generation.mount(&entered.caller, &query.mount)?;
             let Ready { known, params, planned, decided, .. } =
                 self.decide(entered, &generation, mount, &source, query.purpose.as_deref(), &mut trail)?;
-            let permitted = self.permit(mount, entered, &decided, ())?;
+            let counted = self.counted(&decided, &planned, &params, &entered.caller)?;
+            let permitted = self.permit(mount, entered, &decided, (), &counted)?;
             let caps = ReplyCaps::from(permitted.caps());
-            let recorded =
-                self.record(permitted, &generation, &known, &params, &planned, &decided, caps, &trail).await?;
+            let recorded = self
+                .record(permitted, &generation, &known, &params, &planned, &decided, caps, &counted, &trail)
+                .await?;
             trail.recorded = true;
             let (permitted, completion) = recorded.into_parts();
             permitted.into_parts().1.settle(0, 0);
@@ -448,6 +438,7 @@ impl Gateway {
             Ok(Explanation {
                 decision_id: trail.id.to_string(),
                 verdict: "allow",
+                mode: mount.mode(),
                 columns: planned
                     .plan
                     .columns()
@@ -481,7 +472,6 @@ impl Gateway {
         purpose: Option<&str>,
         trail: &mut Trail,
     ) -> Result<Ready<'a>, Refusal> {
-        trail.user.clone_from(&entered.caller.user);
         mount.open_at(trail.time_ms)?;
         if purpose.is_some_and(|purpose| purpose.chars().count() > PURPOSE) {
             return Err(Refusal::new(Code::TooLarge, format!("`purpose` has more than {PURPOSE} characters")));
@@ -538,8 +528,45 @@ impl Gateway {
             .hint("tell the mount's owner the decision id")
     }
 
-    fn permit<T>(&self, mount: &Mount, entered: &Entered, decided: &Decided, item: T) -> Result<Permitted<T>, Refusal> {
-        self.0.limiter.permit(item, budget_key(mount, &entered.caller), &decided.limits, Instant::now())
+    fn permit<T>(
+        &self,
+        mount: &Mount,
+        entered: &Entered,
+        decided: &Decided,
+        item: T,
+        counted: &[Counted],
+    ) -> Result<Permitted<T>, Refusal> {
+        let key = budget_key(mount, &entered.caller);
+        self.0.limiter.permit_counting(item, key, &decided.limits, counted, Instant::now())
+    }
+
+    /// What the statement looks up, of the columns of which different values are counted.
+    fn counted(
+        &self,
+        decided: &Decided,
+        planned: &Planned,
+        parameters: &[Value],
+        caller: &Caller,
+    ) -> Result<Vec<Counted>, Refusal> {
+        let distinct = &decided.limits.distinct;
+        if distinct.is_empty() {
+            return Ok(vec![]);
+        }
+        let sought = planned.plan.sought().ok_or_else(|| {
+            Refusal::new(Code::KeyRequired, "what the statement looks up cannot be told, and the mount counts it")
+                .hint("compare each key with a value or a parameter")
+        })?;
+        let mut counted: Vec<Counted> = sought
+            .iter()
+            .filter(|sought| distinct.iter().any(|distinct| distinct.column == sought.column))
+            .map(|sought| Counted {
+                column: sought.column.clone(),
+                digest: self.0.ledger.digest(&sought.value(parameters, &caller.claims)),
+            })
+            .collect();
+        counted.sort();
+        counted.dedup();
+        Ok(counted)
     }
 
     #[expect(clippy::too_many_arguments, reason = "a record is of everything that was decided")]
@@ -552,6 +579,7 @@ impl Gateway {
         planned: &Planned,
         decided: &Decided,
         caps: ReplyCaps,
+        counted: &[Counted],
         trail: &Trail,
     ) -> Result<Recorded<T>, Refusal> {
         let (Some(request), Some(plugin)) = (&trail.request, trail.plugin) else {
@@ -566,7 +594,6 @@ impl Gateway {
             settings: trail.settings,
             cached: trail.reused,
             replayable: decided.replayable,
-            user: trail.user.as_ref(),
             request,
             parameters: params,
             verdict: &decided.verdict,
@@ -575,6 +602,7 @@ impl Gateway {
             masks: &masks,
             caps: CapsRecord { max_rows: caps.max_rows, max_bytes: caps.max_bytes, timeout_ms: caps.timeout_ms },
             fenced: planned.plan.fenced(),
+            counted,
             statement: known.statement.text(),
         };
         self.0.ledger.record_durable(item, &row).await.map_err(unrecorded)
@@ -583,6 +611,7 @@ impl Gateway {
     /// Records a refusal. Where it can't be recorded, the caller gets that refusal instead: nothing leaves unrecorded.
     fn refuse(&self, entered: &Entered, generation: &Generation, trail: &Trail, refusal: Refusal) -> Refused {
         self.0.metrics.refused(entered.door, refusal.code);
+        self.tried(&entered.caller, refusal.code);
         if trail.recorded {
             // The decision is on record, and its completion says how it ended.
             return Refused { refusal, decision_id: Some(trail.id.to_string()) };
@@ -593,7 +622,6 @@ impl Gateway {
             generation: generation.number(),
             agent: &entered.caller.agent,
             session: entered.caller.session(),
-            user: entered.caller.user.as_ref(),
             mount: Some(&trail.mount),
             door: entered.door,
             code: refusal.code,
@@ -631,7 +659,6 @@ struct Trail {
     time_ms: i64,
     mount: MountName,
     statement: String,
-    user: Option<UserName>,
     request: Option<DecisionRequest>,
     plugin: Option<Digest>,
     settings: Option<Digest>,
@@ -654,7 +681,6 @@ impl Trail {
             time_ms: now_ms(),
             mount: mount.clone(),
             statement,
-            user: None,
             request: None,
             plugin: None,
             settings: None,
@@ -666,7 +692,7 @@ impl Trail {
     }
 }
 
-fn unrecorded(error: LedgerError) -> Refusal {
+pub(crate) fn unrecorded(error: LedgerError) -> Refusal {
     tracing::error!(%error, "the ledger cannot be written");
     Refusal::new(Code::LedgerUnavailable, "the decision cannot be recorded, so nothing may leave")
         .hint("try again later; the operator's log says more")

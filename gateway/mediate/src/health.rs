@@ -43,7 +43,13 @@ impl Gateway {
     pub fn full_health(&self) -> Health {
         let generation = self.generation();
         let ledger = self.ledger().health();
-        let warnings = self.warnings();
+        let now = crate::gateway::now_ms();
+        let practice = generation.mounts().values().flat_map(|mount| mount.practice().notices(mount.name(), now));
+        let mut warnings = self.warnings();
+        let notices: Vec<String> = practice.collect();
+        if !notices.is_empty() {
+            Arc::make_mut(&mut warnings).extend(notices);
+        }
         let status = if !ledger.writable {
             "failing"
         } else if warnings.is_empty() && !self.reloads().has_failed() {
@@ -71,6 +77,10 @@ impl Gateway {
 
     /// The metrics, as OpenMetrics text.
     pub fn metrics(&self) -> String {
+        let (generation, now) = (self.generation(), crate::gateway::now_ms());
+        let mounts = generation.mounts().values();
+        let observed = mounts.clone().filter(|mount| mount.is_observed()).count();
+        self.metrics_registry().practice(observed, mounts.filter(|mount| mount.practice().is_overdue(now)).count());
         self.metrics_registry().encode()
     }
 }

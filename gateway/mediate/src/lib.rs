@@ -13,18 +13,20 @@ mod inspect;
 mod known;
 mod metrics;
 mod mount;
+mod quarantine;
 pub mod reload;
 pub mod replay;
+mod restore;
 mod shadow;
 mod write;
 
 pub use api::*;
 pub use gateway::{Entered, Gateway, Parts};
-pub use generation::{Generation, Users};
+pub use generation::Generation;
 pub use health::Health;
 pub use inspect::Inspection;
 pub use mount::{Assigned, Mount, MountSpec};
-pub use mountgate_identity::{Certificate, Shown, SubjectName};
+pub use quarantine::{SetApart, Subject, read_quarantine};
 pub use shadow::Shadow;
 pub use write::{
     Executed, Held, HeldWrite, HoldId, HoldStatus, Holds, NewHold, SharedHolds, Write, WriteReply, Written,

@@ -59,6 +59,8 @@ pub(crate) struct Metrics {
     reload_success: Gauge<f64, AtomicU64>,
     shadows: Family<ShadowLabel, Counter>,
     shadows_missed: Counter,
+    observed: Gauge<u64, AtomicU64>,
+    overdue: Gauge<u64, AtomicU64>,
 }
 
 /// Buckets from 1 µs to 4 s, each twice the one before.
@@ -107,6 +109,10 @@ impl Metrics {
         registry.register("shadow_comparisons", "Verdicts of shadows beside those in force", shadows.clone());
         let shadows_missed = Counter::default();
         registry.register("shadow_missed", "Requests that a shadow had no time for", shadows_missed.clone());
+        let observed = Gauge::default();
+        registry.register("mounts_observed", "Mounts that are open for observation", observed.clone());
+        let overdue = Gauge::default();
+        registry.register("mounts_review_overdue", "Mounts whose review is overdue", overdue.clone());
         Self {
             registry,
             answers,
@@ -122,6 +128,8 @@ impl Metrics {
             reload_success,
             shadows,
             shadows_missed,
+            observed,
+            overdue,
         }
     }
 
@@ -174,6 +182,11 @@ impl Metrics {
 
     pub(crate) fn shadow_missed(&self) {
         self.shadows_missed.inc();
+    }
+
+    pub(crate) fn practice(&self, observed: usize, overdue: usize) {
+        self.observed.set(observed as u64);
+        self.overdue.set(overdue as u64);
     }
 
     /// The OpenMetrics text.

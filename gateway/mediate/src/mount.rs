@@ -9,7 +9,8 @@ use jiff::tz::TimeZone;
 use moka::sync::Cache;
 use mountgate_backend::Backend;
 use mountgate_core::{
-    AgentName, Caller, Ceiling, Code, Limits, MountName, PolicyName, Refusal, RequestTime, request::RequestRelation,
+    AgentName, Caller, Ceiling, Code, Limits, MountName, PolicyName, Practice, Refusal, RequestTime,
+    request::RequestRelation,
 };
 use mountgate_policy::Policy;
 use mountgate_sql::{Dialect, MaskKeys, allow::Extra};
@@ -59,6 +60,8 @@ pub struct MountSpec {
     pub zone: TimeZone,
     /// The last day on which it serves, as configured.
     pub expires: Option<String>,
+    /// What is for a time about it.
+    pub practice: Practice,
 }
 
 /// A mount in force.
@@ -109,6 +112,16 @@ impl Mount {
         &self.spec.backend
     }
 
+    /// Whether it is open for observation: each answer of it says so.
+    pub fn is_observed(&self) -> bool {
+        self.spec.practice.observe.is_some()
+    }
+
+    /// What is for a time about it.
+    pub fn practice(&self) -> &Practice {
+        &self.spec.practice
+    }
+
     pub(crate) fn serves(&self, agent: &AgentName) -> bool {
         self.spec.ceiling.agents.contains(agent) || self.spec.per_agent.contains_key(agent)
     }
@@ -127,6 +140,13 @@ impl Mount {
             return Err(
                 Refusal::new(Code::MountExpired, format!("mount `{name}` has ended")).hint("ask its owner to renew it")
             );
+        }
+        if let Some(last) = self.spec.practice.observe.as_ref().filter(|last| last.is_over(unix_ms)) {
+            return Err(Refusal::new(
+                Code::MountExpired,
+                format!("mount `{name}` was open for observation until the end of {}, and that is over", last.day),
+            )
+            .hint("ask its owner for a mount of what you need: what was used is on record"));
         }
         if let Some(hours) = self.spec.ceiling.hours.as_ref().filter(|hours| !hours.open_at(unix_ms)) {
             return Err(Refusal::new(Code::OutsideHours, format!("mount `{name}` does not serve at this time"))

@@ -96,10 +96,6 @@ pub struct Changes {
     pub changed: BTreeSet<MountName>,
     /// Policies whose component is another.
     pub policies: BTreeSet<PolicyName>,
-    /// Issuers that are new or gone, or whose rules or keys are others.
-    pub issuers: BTreeSet<String>,
-    /// Whether the ports' certificates, or whose agent a client's is, are others.
-    pub tls: bool,
     /// Whether the main file is another.
     pub main: bool,
 }
@@ -107,9 +103,8 @@ pub struct Changes {
 impl Changes {
     /// Whether nothing is different.
     pub fn is_empty(&self) -> bool {
-        let Self { added, removed, changed, policies, issuers, tls, main } = self;
-        let mounts = added.is_empty() && removed.is_empty() && changed.is_empty();
-        mounts && policies.is_empty() && issuers.is_empty() && !tls && !main
+        let Self { added, removed, changed, policies, main } = self;
+        added.is_empty() && removed.is_empty() && changed.is_empty() && policies.is_empty() && !main
     }
 }
 

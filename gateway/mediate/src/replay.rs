@@ -202,6 +202,14 @@ impl Mount {
                 narrower.push("ends earlier".to_owned());
             }
         }
+        let open = |mount: &Self| mount.spec.practice.observe.as_ref().map_or(i64::MAX, |last| last.end_ms);
+        match open(self).cmp(&open(current)) {
+            std::cmp::Ordering::Greater => {
+                wider.push("is open for observation for longer, or in force after it".to_owned())
+            }
+            std::cmp::Ordering::Less => narrower.push("is open for observation for a shorter time".to_owned()),
+            std::cmp::Ordering::Equal => {}
+        }
         if old.per != new.per {
             // Fewer who share are more who have it.
             let share = |per| match per {

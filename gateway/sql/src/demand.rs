@@ -3,6 +3,7 @@
 
 mod groups;
 mod keys;
+pub(crate) mod sought;
 
 use mountgate_core::{
     Refusal,

@@ -31,6 +31,7 @@ mod tokens;
 mod view;
 
 pub use authorize::{Authorized, MaskKeys, Read};
+pub use demand::sought::Sought;
 pub use dialect::Dialect;
 pub use plan::{Bind, KeyPart, OutputColumn, Plan};
 pub use read::ReadRequest;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use mountgate_core::{ClaimName, ColumnName, ColumnType, RelationName, Value};
 
-use crate::Dialect;
+use crate::{Dialect, Sought};
 
 /// A column of the answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,6 +69,7 @@ pub struct Plan {
     /// Claims of filters that the store's own wall holds, and that the text does not name.
     pub(crate) held: Vec<Bind>,
     pub(crate) lends: bool,
+    pub(crate) sought: Option<Vec<Sought>>,
 }
 
 impl Plan {
@@ -90,6 +91,12 @@ impl Plan {
     /// Whether the statement reads, behind a wall, what the wall shows of lent columns: a policy filters by one.
     pub fn lends(&self) -> bool {
         self.lends
+    }
+
+    /// The keys that its references are fixed to, of relations that demand some; `None` where that can't be told, and then
+    /// what it looks up can't be counted.
+    pub fn sought(&self) -> Option<&[Sought]> {
+        self.sought.as_deref()
     }
 
     /// What the placeholders stand for.

@@ -62,7 +62,7 @@ pub(crate) fn print(
     if cfg!(debug_assertions) && !reparses(dialect, &out) {
         return Err(Refusal::new(Code::Unsupported, "the statement could not be printed safely"));
     }
-    Ok(Plan { dialect, sql: Arc::from(out), columns, fenced, binds, parameters, held, lends })
+    Ok(Plan { dialect, sql: Arc::from(out), columns, fenced, binds, parameters, held, lends, sought: None })
 }
 
 /// Whether the parser reads what was printed as one query.

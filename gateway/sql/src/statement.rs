@@ -108,6 +108,7 @@ impl Statement {
         let (mut resolved, _) =
             resolve::resolve(inner.dialect, View::Scope(scope), &inner.text, &inner.query, &inner.extras, false)?;
         demand::meet(&mut resolved)?;
-        print::print(inner.dialect, scope, &resolved, inner.parameters)
+        let plan = print::print(inner.dialect, scope, &resolved, inner.parameters)?;
+        Ok(Plan { sought: demand::sought::sought(&resolved), ..plan })
     }
 }

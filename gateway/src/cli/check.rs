@@ -80,6 +80,7 @@ pub(super) async fn check(path: &Path, offline: bool) -> Found {
             Err(Problems(more)) => problems = more,
         }
     }
+    warnings.extend(config.notices(crate::state::now_ms()));
     warnings.extend(strangers(&config));
     Found { ok: problems.is_empty(), problems, warnings, mounts: mounts(&config, walled.as_ref()) }
 }

@@ -46,8 +46,7 @@ impl Admin {
     /// Posts JSON, and gives status and answer.
     pub(super) fn post(&self, config: &Path, path: &str, body: &Json) -> anyhow::Result<(u16, Json)> {
         let address = self.address(config)?;
-        let certificate = certificate(config)?;
-        let answer = http::ask(address, path, &self.token()?, body, certificate.as_deref()).with_context(|| {
+        let answer = http::post(address, path, &self.token()?, body).with_context(|| {
             format!("no gateway answers at {address}: `mountgate serve` starts one, `--admin` says where it is")
         })?;
         if answer.status == 401 {
@@ -84,16 +83,6 @@ impl Admin {
     }
 }
 
-/// The certificate of the admin port, where the configuration gives it one.
-fn certificate(config: &Path) -> anyhow::Result<Option<Vec<u8>>> {
-    // `--admin` says enough where there is no configuration here.
-    let Ok(main) = MainFile::load(config) else { return Ok(None) };
-    let Some(tls) = main.admin_tls else { return Ok(None) };
-    let path = tls.certificate;
-    let read = std::fs::read(&path);
-    Ok(Some(read.with_context(|| format!("the admin port's certificate `{}` cannot be read", path.display()))?))
-}
-
 pub(super) fn run(args: &ReloadArgs, config: &Path, output: &mut Output) -> anyhow::Result<Exit> {
     let (status, ended) = args.admin.post(config, "/v1/admin/reload", &Json::Null)?;
     let text = |key: &str| ended.get(key).and_then(Json::as_str).unwrap_or_default();
@@ -111,13 +100,8 @@ pub(super) fn run(args: &ReloadArgs, config: &Path, output: &mut Output) -> anyh
         "unchanged" => output.line(format!("nothing is different: generation {generation} stays in force"))?,
         "swapped" => {
             output.line(format!("generation {generation} is in force"))?;
-            for (what, key) in [
-                ("new", "added"),
-                ("gone", "removed"),
-                ("changed", "changed"),
-                ("policies", "policies"),
-                ("issuers", "issuers"),
-            ] {
+            for (what, key) in [("new", "added"), ("gone", "removed"), ("changed", "changed"), ("policies", "policies")]
+            {
                 let names = ended.pointer(&format!("/changed/{key}")).and_then(Json::as_array);
                 let names: Vec<&str> = names.into_iter().flatten().filter_map(Json::as_str).collect();
                 if !names.is_empty() {

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, io::Write as _, path::Path, time::Duration};
 
 use anyhow::Context as _;
 use clap::Args;
-use mountgate_core::AgentName;
+use mountgate_core::{AgentName, LastDay};
 use mountgate_identity::{Identity, IdentityConfig};
 use mountgate_ledger::Selection;
 use mountgate_review::{MountReview, Reviewed, Seen, Unused, Usage, Watch, review};
@@ -77,6 +77,10 @@ struct Findings {
 struct Finding {
     #[serde(flatten)]
     found: MountReview,
+    /// By when a person reviews it, where its file says so.
+    due: Option<LastDay>,
+    /// Whether that is over.
+    overdue: bool,
     /// The narrower file as a diff, where there is one.
     diff: Option<String>,
     /// Whether it was written.
@@ -169,7 +173,9 @@ fn finding(
     found: MountReview,
     apply: bool,
 ) -> anyhow::Result<Finding> {
-    let mut out = Finding { found, diff: None, applied: false, note: None };
+    let due = mount.practice.review.clone();
+    let overdue = mount.practice.is_overdue(now_ms());
+    let mut out = Finding { found, due, overdue, diff: None, applied: false, note: None };
     let watched = out.found.watch.is_some_and(|watch| watch.enough);
     let text = match without(mount, &out.found.unused, &out.found.idle) {
         Ok(Some(text)) => text,
@@ -224,6 +230,11 @@ fn tell(findings: &Findings, args: &ReviewArgs, output: &mut Output) -> anyhow::
     for one in &findings.mounts {
         let found = &one.found;
         output.line(format!("mount {}: {}", found.mount, watched(found.watch)))?;
+        if let Some(due) = &one.due {
+            let late =
+                if one.overdue { ", which is over: set the next day in its file when you have looked" } else { "" };
+            output.line(format!("  to be reviewed by {}{late}", due.day))?;
+        }
         for (agent, review) in &found.agents {
             let asked = match (review.watch, review.decisions.count) {
                 (None, _) => "has no key".to_owned(),

@@ -130,6 +130,7 @@ impl Site<'_> {
             mask_keys: Arc::new(keys.masks(&declared.name)),
             zone: declared.zone(),
             expires: declared.expires.as_ref().map(|expires| expires.day.clone()),
+            practice: declared.practice.clone(),
         };
         let same_place = before.filter(|before| {
             before.declared == **declared

@@ -10,7 +10,7 @@ use mountgate_core::{BackendName, Ceiling, ColumnName, RelationName};
 use mountgate_driver::{PostgresAdmin, PostgresConfig, StoreConfig, StoreError};
 use mountgate_sql::MaskKeys as _;
 
-use super::{Opened, ca_of, secret_of, site::ceiling, store_config};
+use super::{Opened, secret_of, site::ceiling, store_config};
 use crate::{
     config::{Config, MountConfig, Problem, Problems, Wall},
     keys::Keys,
@@ -34,7 +34,7 @@ pub(super) async fn behind(
     if opened.config.wall == Wall::Off {
         return as_it_is(opened, ceiling);
     }
-    let database = match store_config(&opened.config, opened.secret.as_deref(), opened.ca.as_deref()) {
+    let database = match store_config(&opened.config, opened.secret.as_deref()) {
         Ok(StoreConfig::Postgres(database)) => database,
         Ok(StoreConfig::Sqlite(_)) => return sqlite(declared, &opened.backend, ceiling, keys).await,
         // It is open, so its configuration held.
@@ -168,8 +168,7 @@ pub async fn walls(config: &Config, keys: &Keys, name: &BackendName) -> Result<O
         return Err(fault(None, format!("there is no backend `{name}`")));
     };
     let secret = secret_of(section).map_err(|(key, why)| fault(Some(key), why))?;
-    let ca = ca_of(section).map_err(|why| fault(Some("ca"), why))?;
-    let database = match store_config(section, secret.as_deref(), ca.as_deref()) {
+    let database = match store_config(section, secret.as_deref()) {
         Ok(StoreConfig::Postgres(database)) => database,
         Ok(StoreConfig::Sqlite(_)) => return Ok(None),
         Err(error) => return Err(fault(None, error.detail)),

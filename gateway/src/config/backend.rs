@@ -35,26 +35,6 @@ pub struct BackendConfig {
     pub extras: Vec<Extra>,
 }
 
-impl BackendConfig {
-    /// The file with the authority by which its server is known.
-    pub fn authority(&self) -> Option<&Path> {
-        match &self.store {
-            StoreSection::Postgres(PostgresSection { verified: Some(VerifiedBy::Authority(path)), .. }) => Some(path),
-            StoreSection::Postgres(_) | StoreSection::Sqlite(_) => None,
-        }
-    }
-
-    /// Whether it is reached under TLS by a server that is known by nothing. Of a URL that is a secret that is not known here.
-    pub fn is_unverified(&self) -> bool {
-        match &self.store {
-            StoreSection::Postgres(PostgresSection { target: PostgresTarget::Plain(url), verified: None, .. }) => {
-                PostgresConfig::new(url).is_ok_and(|config| config.is_unverified())
-            }
-            StoreSection::Postgres(_) | StoreSection::Sqlite(_) => false,
-        }
-    }
-}
-
 /// Which store.
 #[derive(Clone, Debug, PartialEq)]
 pub enum StoreSection {
@@ -80,19 +60,8 @@ pub struct PostgresSection {
     pub target: PostgresTarget,
     /// The role's password.
     pub password: Option<Secret>,
-    /// By what the server is known, where the connection is under TLS by `sslmode = "verify-full"`.
-    pub verified: Option<VerifiedBy>,
     /// Connections; the driver's default where absent.
     pub pool: Option<usize>,
-}
-
-/// By what a server is known.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum VerifiedBy {
-    /// An authority in that file, in PEM.
-    Authority(PathBuf),
-    /// The authorities that the machine trusts.
-    Machine,
 }
 
 /// Where a PostgreSQL database is and as whom to log in.
@@ -268,32 +237,20 @@ impl From<Returns> for ColumnType {
 fn postgres(table: &Table<'_>, folder: &Path) -> Option<PostgresSection> {
     let password = table.get("password").map(|value| secret(&value, folder));
     let pool = table.get("pool").and_then(|value| value.integer(1, 1_000)).and_then(|pool| usize::try_from(pool).ok());
-    let mut verified = None;
     let target = match table.get("url") {
         Some(url) => {
-            for part in ["host", "port", "user", "database", "sslmode", "ca"] {
+            for part in ["host", "port", "user", "database", "sslmode"] {
                 if let Some(value) = table.get(part) {
                     value.reject_key(format!("`{part}` is said in `url` already: keep one of them"));
                 }
             }
             url_of(&url, folder)
         }
-        None => {
-            let (target, by) = parts(table, folder).unzip();
-            verified = by.flatten();
-            target
-        }
+        None => parts(table),
     };
     // A password that is there and wrong is told already.
     let password = password.map_or(Some(None), |password| password.map(Some))?;
-    Some(PostgresSection { target: target?, password, verified, pool })
-}
-
-#[derive(Clone, Copy)]
-enum SslMode {
-    Disable,
-    Require,
-    Verify,
+    Some(PostgresSection { target: target?, password, pool })
 }
 
 fn url_of(value: &Value<'_>, folder: &Path) -> Option<PostgresTarget> {
@@ -316,21 +273,21 @@ fn holds_password(text: &str) -> bool {
     credentials.is_some_and(|credentials| credentials.contains(':')) || text.to_lowercase().contains("password")
 }
 
-fn parts(table: &Table<'_>, folder: &Path) -> Option<(PostgresTarget, Option<VerifiedBy>)> {
+fn parts(table: &Table<'_>) -> Option<PostgresTarget> {
     let text = |key, example| table.require(key, example).and_then(|value| value.string());
     let host_value = table.get("host");
     let host = host_value.as_ref().map_or(Some("localhost"), Value::string);
     let port = table.get("port").map_or(Some(5432), |value| value.integer(1, 65_535));
     let (user, database) = (text("user", "user = \"mountgate\""), text("database", "database = \"shop\""));
     let sslmode = table.get("sslmode").map(|value| {
-        value.choice(&[("disable", SslMode::Disable), ("require", SslMode::Require), ("verify-full", SslMode::Verify)])
-    });
-    let ca = table.get("ca").map(|value| match sslmode {
-        Some(Some(SslMode::Verify)) => path(&value, folder),
-        _ => {
-            value.reject_key("`ca` is by what the server is known: write `sslmode = \"verify-full\"` beside it");
-            None
+        let text = value.string()?;
+        if text != "disable" {
+            value.reject(format!(
+                "`sslmode = \"{text}\"` is not supported by this version yet: TLS to PostgreSQL is not built; write \"disable\" if the network in between is yours"
+            ));
+            return None;
         }
+        Some(())
     });
     let (host, port, user, database) = (host?, port?, user?, database?);
     let quoted = |text: &str| format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"));
@@ -338,26 +295,18 @@ fn parts(table: &Table<'_>, folder: &Path) -> Option<(PostgresTarget, Option<Ver
     match sslmode {
         None => {}
         Some(None) => return None,
-        Some(Some(SslMode::Disable)) => pairs.push_str(" sslmode=disable"),
-        Some(Some(SslMode::Require | SslMode::Verify)) => pairs.push_str(" sslmode=require"),
+        Some(Some(())) => pairs.push_str(" sslmode=disable"),
     }
-    let verified = match (sslmode, ca) {
-        (_, Some(None)) => return None,
-        (Some(Some(SslMode::Verify)), Some(Some(ca))) => Some(VerifiedBy::Authority(ca)),
-        (Some(Some(SslMode::Verify)), None) => Some(VerifiedBy::Machine),
-        _ => None,
-    };
     match &host_value {
         Some(value) => match PostgresConfig::new(&pairs) {
-            Ok(_) => Some((PostgresTarget::Plain(pairs), verified)),
+            Ok(_) => Some(PostgresTarget::Plain(pairs)),
             Err(error) => {
                 let why = error.detail.replace("`?sslmode=disable`", "`sslmode = \"disable\"`");
-                let why = why.replace("`?sslmode=require`", "`sslmode = \"verify-full\"`");
                 value.reject(format!("`{}`: {why}", value.name()));
                 None
             }
         },
-        None => Some((PostgresTarget::Plain(pairs), verified)),
+        None => Some(PostgresTarget::Plain(pairs)),
     }
 }
 

@@ -10,18 +10,15 @@ use std::{
 
 use mountgate_core::{BackendName, PolicyName, Rate};
 use mountgate_ledger::Durability;
-use mountgate_mediate::Users;
 
 use super::{
     backend::{BackendConfig, backend, unsound},
-    issuer::{self, IssuerConfig},
     mount::policy_name,
     name,
     reader::{Table, Value},
     reload::{self, ReloadSection},
     secret::{Secret, secret},
     source::Source,
-    tls::{self, TlsSection},
     units,
 };
 
@@ -30,14 +27,12 @@ use super::{
 pub struct MainFile {
     /// `[server]`
     pub server: ServerSection,
-    /// `[server.tls]`: TLS of the port where agents ask.
-    pub tls: Option<TlsSection>,
-    /// `[server.admin_tls]`: TLS of the port where operators ask.
-    pub admin_tls: Option<TlsSection>,
     /// `[keys] master`: where the master key is; made in the state folder where the file is silent.
     pub master: Option<Secret>,
     /// `[gate]`
     pub gate: Gate,
+    /// `[quarantine]`: after how many refusals a session is set apart by itself; none: never.
+    pub quarantine: Option<Rate>,
     /// `[ledger]`
     pub ledger: LedgerSection,
     /// `[log]`
@@ -46,10 +41,6 @@ pub struct MainFile {
     pub reload: ReloadSection,
     /// `[backends.NAME]`
     pub backends: BTreeMap<BackendName, BackendConfig>,
-    /// `[issuers.NAME]`
-    pub issuers: BTreeMap<String, IssuerConfig>,
-    /// `[users.NAME]`: the mounts of each user on whose behalf agents ask; all of the agent's where there is no such section.
-    pub users: Option<Users>,
     /// `[plugins."publisher/name"]`
     pub plugins: BTreeMap<PolicyName, PluginConfig>,
     /// The file.
@@ -143,21 +134,14 @@ pub struct PluginConfig {
 
 impl MainFile {
     pub(super) fn warn(&self, warnings: &mut Vec<String>) {
-        let ports =
-            [("data", self.server.data, "tls", &self.tls), ("admin", self.server.admin, "admin_tls", &self.admin_tls)];
-        for (port, address, key, tls) in ports {
-            if !address.ip().is_loopback() && tls.is_none() {
+        for (port, address) in [("data", self.server.data), ("admin", self.server.admin)] {
+            if !address.ip().is_loopback() {
                 warnings.push(format!(
-                    "the {port} port listens on {address}, beyond this machine, without TLS: tokens and answers can be read on the way; write `[server.{key}]`, or put a proxy that ends TLS before it"
+                    "the {port} port listens on {address}, beyond this machine, without TLS: put a proxy that ends TLS before it"
                 ));
             }
         }
         for (name, backend) in &self.backends {
-            if backend.is_unverified() {
-                warnings.push(format!(
-                    "backend `{name}`: whoever is on the way to it can pose as it (`sslmode = \"require\"`): write `sslmode = \"verify-full\"`"
-                ));
-            }
             for extra in &backend.extras {
                 warnings.push(format!(
                     "backend `{name}`: agents may {} `{}`, which is on no list of this gateway's: what it reads, changes and costs is yours to know",
@@ -178,17 +162,15 @@ impl MainFile {
 
 /// Lowers the main file. What is wrong is noted; a sound value stands in its place.
 pub(super) fn lower(source: &Arc<Source>, root: &Table<'_>, folder: &Path) -> MainFile {
-    let table = root.get("server").and_then(|value| value.table());
-    let server = server(table.as_ref(), folder);
-    let of_port = |key, clients| {
-        let table = table.as_ref()?.get(key)?.table()?;
-        tls::tls(&table, folder, clients)
-    };
-    let (tls, admin_tls) = (of_port("tls", true), of_port("admin_tls", false));
+    let server = server(root.get("server").and_then(|value| value.table()).as_ref(), folder);
     let master = root.get("keys").and_then(|value| value.table()).and_then(|keys| {
         let master = keys.require("master", "master = { env = \"MOUNTGATE_MASTER_KEY\" }")?;
         secret(&master, folder)
     });
+    let quarantine = root
+        .get("quarantine")
+        .and_then(|value| value.table())
+        .and_then(|table| table.require("refusals", "refusals = \"20/minute\"")?.parsed(units::rate));
     let gate = root
         .get("gate")
         .and_then(|value| value.table())
@@ -212,8 +194,6 @@ pub(super) fn lower(source: &Arc<Source>, root: &Table<'_>, folder: &Path) -> Ma
             }
         }
     }
-    let issuers = root.get("issuers").map(|value| issuer::issuers(&value, folder)).unwrap_or_default();
-    let users = root.get("users").map(|value| issuer::users(&value));
     let unsigned = root
         .get("plugins_development")
         .and_then(|value| value.table())
@@ -227,16 +207,13 @@ pub(super) fn lower(source: &Arc<Source>, root: &Table<'_>, folder: &Path) -> Ma
     }
     MainFile {
         server,
-        tls,
-        admin_tls,
         master,
         gate: Gate { requests: gate },
+        quarantine,
         ledger,
         log,
         reload: reload::lower(root.get("reload").and_then(|value| value.table()).as_ref()),
         backends,
-        issuers,
-        users,
         plugins,
         source: Arc::clone(source),
     }

@@ -5,23 +5,27 @@ use std::{
     sync::Arc,
 };
 
-use jiff::{civil::Date, tz::TimeZone};
+use jiff::tz::TimeZone;
 use mountgate_core::{
-    AgentName, Aggregate, BackendName, ColumnName, Hours, LimitKey, Limits, MountName, PolicyName, Rate, RelationName,
+    AgentName, Aggregate, BackendName, ColumnName, Distinct, Hours, LastDay, LimitKey, Limits, MountName, PolicyName,
+    Practice, Rate, RelationName,
     ceiling::{CeilingError, RelationDeclaration},
 };
 use mountgate_policy::Isolation;
-use toml::de::DeValue;
 
 use super::{
     agent_name, json,
     mask::mask,
     name,
+    practice::{last_day, practice},
     reader::{Table, Value},
     shadow::{self, ShadowChoice},
     source::{Notes, Problem, Source},
     units, write,
 };
+
+/// The most different values that are counted: each is kept in memory for as long as its window.
+const MOST_DISTINCT: u64 = 100_000;
 
 /// A policy and its settings, as a mount or one of its agents uses it.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,6 +74,8 @@ pub struct MountConfig {
     pub hours: Option<Hours>,
     /// Until when it serves.
     pub expires: Option<Expiry>,
+    /// What is for a time about it.
+    pub practice: Practice,
     /// The file.
     pub source: Arc<Source>,
 }
@@ -133,6 +139,7 @@ pub(super) fn lower(notes: &Notes, root: &Table<'_>) -> Option<Lowered> {
     let hours = root.get("hours").and_then(|value| value.parsed(Hours::parse));
     let zone = hours.as_ref().map_or(TimeZone::UTC, |hours| hours.zone().clone());
     let expires = root.get("expires").and_then(|value| expiry(&value, &zone));
+    let practice = practice(root, &zone);
     let tables = root.require("tables", "[tables.orders]").and_then(|value| tables(&value)).unwrap_or_default();
     let (limits, per) = root.get("limits").and_then(|value| limits(&value)).unwrap_or_default();
     let per_agent = root
@@ -167,6 +174,7 @@ pub(super) fn lower(notes: &Notes, root: &Table<'_>) -> Option<Lowered> {
             per,
             hours,
             expires,
+            practice,
             source: Arc::clone(&notes.source),
         },
         name_span: named.span(),
@@ -192,31 +200,8 @@ pub(crate) fn policy_name(text: &str) -> Result<PolicyName, String> {
 }
 
 fn expiry(value: &Value<'_>, zone: &TimeZone) -> Option<Expiry> {
-    let wanted = "a day like `2027-03-31`, the last on which the mount serves";
-    let day = match value.raw() {
-        DeValue::Datetime(moment) if moment.time.is_none() => moment.to_string(),
-        DeValue::String(text) => text.to_string(),
-        DeValue::Datetime(_) => {
-            value.reject(format!("`expires` should be {wanted}, without a time"));
-            return None;
-        }
-        _ => {
-            value.mistyped(wanted);
-            return None;
-        }
-    };
-    let end = day
-        .parse::<Date>()
-        .ok()
-        // `Date` reads longer texts too; the day alone is meant.
-        .filter(|date| date.to_string() == day)
-        .and_then(|date| date.tomorrow().ok())
-        .and_then(|date| date.to_zoned_datetime(zone.clone()).ok());
-    let Some(end) = end else {
-        value.reject(format!("`{day}` is no day: write one like `2027-03-31`"));
-        return None;
-    };
-    Some(Expiry { day, end_ms: end.timestamp().as_millisecond() })
+    let LastDay { day, end_ms } = last_day(value, zone, "the last on which the mount serves")?;
+    Some(Expiry { day, end_ms })
 }
 
 fn tables(value: &Value<'_>) -> Option<BTreeMap<RelationName, RelationDeclaration>> {
@@ -318,6 +303,7 @@ pub(crate) fn limits(value: &Value<'_>) -> Option<(Limits, LimitKey)> {
             .and_then(|value| value.parsed(units::duration))
             .and_then(|timeout| u64::try_from(timeout.as_millis()).ok()),
         concurrency: most("concurrency", 1_000_000).and_then(|most| u32::try_from(most).ok()),
+        distinct: table.get("distinct").map(|value| distinct(&value)).unwrap_or_default(),
     };
     let per = table
         .get("per")
@@ -326,6 +312,21 @@ pub(crate) fn limits(value: &Value<'_>) -> Option<(Limits, LimitKey)> {
         })
         .unwrap_or_default();
     Some((limits, per))
+}
+
+/// `{ customer_id = "50/day" }`: different values of columns that may be looked up.
+fn distinct(value: &Value<'_>) -> Vec<Distinct> {
+    let mut out = Vec::new();
+    for entry in value.table().map(|table| table.entries()).unwrap_or_default() {
+        for rate in rates(&entry, units::rate) {
+            if rate.amount > MOST_DISTINCT {
+                entry.reject(format!("`{}`: at most {MOST_DISTINCT} different values are counted", entry.name()));
+                continue;
+            }
+            out.push(Distinct { column: ColumnName::new(entry.key.as_ref()), rate });
+        }
+    }
+    out
 }
 
 /// One rate, or a list of rates that all hold.

@@ -25,14 +25,6 @@ impl fmt::Display for Secret {
 }
 
 impl Secret {
-    /// The file that it is in, where it is in one.
-    pub fn file(&self) -> Option<&std::path::Path> {
-        match self {
-            Self::Env(_) => None,
-            Self::File(path) => Some(path),
-        }
-    }
-
     /// Reads the secret.
     ///
     /// # Errors

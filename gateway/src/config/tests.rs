@@ -6,9 +6,6 @@ use mountgate_core::{AgentName, LimitKey, Mask, Rate, Value};
 
 use super::*;
 
-mod issuer;
-mod tls;
-
 const MAIN: &str = r#"
 [server]
 data = "127.0.0.1:7411"
@@ -206,6 +203,28 @@ fn the_designs_mount_loads_as_it_stands() {
 }
 
 #[test]
+fn what_is_for_a_time_ends_with_its_day_in_the_mounts_zone() {
+    let practice = |lines: &str| {
+        let mount = MOUNT.replace("policy  = \"ceiling\"", &format!("policy  = \"ceiling\"\n{lines}"));
+        load(MAIN, &[("support", &mount)]).unwrap_or_else(|problems| panic!("{problems}")).mounts["support"]
+            .practice
+            .clone()
+    };
+    let ms = |text: &str| text.parse::<jiff::Timestamp>().unwrap().as_millisecond();
+    let berlin = "hours = \"Mon-Sun 00:00-24:00 Europe/Berlin\"\n";
+    let observe = practice(&format!("{berlin}mode = \"observe\"\nuntil = 2027-01-31")).observe.unwrap();
+    assert_eq!((observe.day.as_str(), observe.end_ms), ("2027-01-31", ms("2027-01-31T23:00:00Z")));
+    assert!(!observe.is_over(observe.end_ms - 1) && observe.is_over(observe.end_ms));
+    assert_eq!(practice("mode = \"enforce\"").observe, None);
+    let review = practice("review_every = \"90d\"\nreviewed = 2026-11-24").review.unwrap();
+    assert_eq!((review.day.as_str(), review.end_ms), ("2027-02-22", ms("2027-02-23T00:00:00Z")));
+    let by = practice("review = 2027-02-22");
+    assert_eq!(by.review.as_ref(), Some(&review));
+    assert_eq!(by.notices(&"support".into(), review.end_ms - 1), Vec::<String>::new());
+    assert_eq!(by.notices(&"support".into(), review.end_ms).len(), 1);
+}
+
+#[test]
 fn every_mistake_in_a_mount_is_told_with_its_place() {
     let cases = [
         ("name    =", "nam     ="),
@@ -228,6 +247,14 @@ fn every_mistake_in_a_mount_is_told_with_its_place() {
         ("policy  = \"ceiling\"", "policy  = \"ceiling\"\nexpires = 2027-03-31T12:00:00Z"),
         ("policy  = \"ceiling\"", "policy  = \"ceiling\"\nhours   = \"Mon-Fri 07:00-19:00 Europe/Berln\""),
         ("policy  = \"ceiling\"", "policy  = \"ceiling\"\nhours   = \"weekdays\""),
+        ("policy  = \"ceiling\"", "policy  = \"ceiling\"\nmode    = \"observe\""),
+        ("policy  = \"ceiling\"", "policy  = \"ceiling\"\nmode    = \"watch\""),
+        ("policy  = \"ceiling\"", "policy  = \"ceiling\"\nuntil   = 2027-01-31"),
+        ("policy  = \"ceiling\"", "policy  = \"ceiling\"\nmode    = \"observe\"\nuntil   = \"soon\""),
+        ("policy  = \"ceiling\"", "policy  = \"ceiling\"\nreview_every = \"90d\""),
+        ("policy  = \"ceiling\"", "policy  = \"ceiling\"\nreview_every = \"36h\"\nreviewed = 2026-11-01"),
+        ("policy  = \"ceiling\"", "policy  = \"ceiling\"\nreviewed = 2026-11-01"),
+        ("policy  = \"ceiling\"", "policy  = \"ceiling\"\nreview  = 2027-01-31\nreviewed = 2026-11-01"),
         ("[tables.orders]", "[table.orders]"),
         ("[tables.orders]", "[tables.sales.orders]"),
         ("[tables.orders]", "[tables.\"a.b.c\"]"),
@@ -327,7 +354,7 @@ fn every_mistake_in_the_main_file_is_told_with_its_place() {
         ("kind = \"sqlite\"\npath = \"shop.db\"", "kind = \"postgres\"\nurl = \"postgres://m:hunter2@db/shop\""),
         (
             "kind = \"sqlite\"\npath = \"shop.db\"",
-            "kind = \"postgres\"\nuser = \"m\"\ndatabase = \"d\"\nsslmode = \"prefer\"\nca = \"ca.pem\"",
+            "kind = \"postgres\"\nuser = \"m\"\ndatabase = \"d\"\nsslmode = \"require\"",
         ),
         (
             "kind = \"sqlite\"\npath = \"shop.db\"",
@@ -491,7 +518,6 @@ wall = "require"
     let expected = StoreSection::Postgres(PostgresSection {
         target: PostgresTarget::Plain("host='db' port=5433 user='mount\\'gate' dbname='shop' sslmode=disable".into()),
         password: Some(Secret::File("/conf/pg.password".into())),
-        verified: None,
         pool: Some(9),
     });
     assert_eq!(backends["pg"], BackendConfig { store: expected, wall: Wall::Require, extras: vec![] });

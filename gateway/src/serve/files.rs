@@ -18,7 +18,7 @@ use mountgate_core::Digest;
 use mountgate_mediate::{Gateway, reload::Trigger};
 use parking_lot::Mutex;
 
-use crate::config::{Config, KeysFrom, MOUNTS_FOLDER, ReloadSection, SHADOWS_FOLDER};
+use crate::config::{Config, MOUNTS_FOLDER, ReloadSection, SHADOWS_FOLDER};
 
 /// A file written so lately may be written again without its `stat` showing it.
 const YOUNG: Duration = Duration::from_secs(2);
@@ -56,16 +56,6 @@ impl Watched {
         let mut all = Self::beside(main);
         all.section = config.main.reload.clone();
         all.files.extend(config.main.plugins.values().map(|plugin| plugin.path.clone()));
-        all.files.extend(config.main.issuers.values().filter_map(|issuer| match &issuer.keys {
-            KeysFrom::File(path) => Some(path.clone()),
-            KeysFrom::Url { ca, .. } => ca.clone(),
-        }));
-        all.files.extend(config.main.backends.values().filter_map(|backend| backend.authority().map(Path::to_owned)));
-        for tls in [&config.main.tls, &config.main.admin_tls].into_iter().flatten() {
-            all.files.push(tls.certificate.clone());
-            all.files.extend(tls.key.file().map(Path::to_owned));
-            all.files.extend(tls.clients.as_ref().map(|clients| clients.ca.clone()));
-        }
         all.folders.extend(config.main.plugins.values().filter_map(|plugin| plugin.cases.clone()));
         all
     }

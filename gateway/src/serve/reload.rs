@@ -14,7 +14,7 @@ use mountgate_policy::in_background;
 use parking_lot::Mutex;
 use tokio::sync::{mpsc::Receiver, oneshot};
 
-use super::{Ports, files::Watched, keys::Followed};
+use super::files::Watched;
 use crate::{
     compose::{Composed, Composer, Digests, Failure},
     config::{Config, MainFile, Problem, Problems},
@@ -37,8 +37,6 @@ pub(super) struct Reloader {
     digests: Digests,
     gateway: Gateway,
     watched: Arc<Mutex<Watched>>,
-    tls: Ports,
-    followed: Followed,
     /// How long the next reload may take.
     deadline: Duration,
 }
@@ -53,7 +51,6 @@ struct Failed {
 }
 
 impl Reloader {
-    #[expect(clippy::too_many_arguments, reason = "what serves is handed over once")]
     pub(super) fn new(
         path: PathBuf,
         main: MainFile,
@@ -62,11 +59,9 @@ impl Reloader {
         digests: Digests,
         gateway: Gateway,
         watched: Arc<Mutex<Watched>>,
-        tls: Ports,
-        followed: Followed,
     ) -> Self {
         let deadline = main.reload.deadline;
-        Self { path, main, state, composer, digests, gateway, watched, tls, followed, deadline }
+        Self { path, main, state, composer, digests, gateway, watched, deadline }
     }
 
     /// Starts the thread; what is given back is done when it has ended.
@@ -157,10 +152,9 @@ impl Reloader {
         let old = &self.main;
         let sections = [
             ("[server]", main.server != old.server),
-            ("[server.tls]", main.tls.is_some() != old.tls.is_some()),
-            ("[server.admin_tls]", main.admin_tls.is_some() != old.admin_tls.is_some()),
             ("[keys]", main.master != old.master),
             ("[gate]", main.gate != old.gate),
+            ("[quarantine]", main.quarantine != old.quarantine),
             ("[ledger]", main.ledger != old.ledger),
             ("[log]", main.log != old.log),
         ];
@@ -205,11 +199,6 @@ impl Reloader {
         })?;
         let (changed, warnings) = (composed.changes.clone(), composed.warnings.clone());
         self.digests = composed.digests.clone();
-        // Before the mounts: a token of an issuer that is gone opens none of the new ones.
-        self.gateway.identity().set_issuers(composed.issuers.clone());
-        self.gateway.identity().set_clients(composed.tls.clients.clone());
-        self.tls.swap(&composed.tls);
-        self.followed.follow(&self.gateway, &composed.published);
         let (generation_in_force, in_warning) = self.composer.adopt(composed);
         self.gateway.swap(generation_in_force, in_warning);
         tracing::info!(generation, warnings = warnings.len(), "reloaded");

@@ -3,14 +3,10 @@ use mountgate_ledger::{Selection, export};
 use mountgate_mediate::Query;
 
 use super::*;
-
 use crate::{
     shop::Shop,
     state::{Act, now_ms},
 };
-
-mod issuers;
-mod tls;
 
 /// A session of `support-bot` for that customer.
 pub(super) fn session(gateway: &Gateway, customer: i64) -> String {

@@ -73,7 +73,6 @@ impl Bench {
             settings: None,
             cached: false,
             replayable: true,
-            user: None,
             request: &request,
             parameters: &[],
             verdict: &verdict,
@@ -81,6 +80,7 @@ impl Bench {
             masks: &[],
             caps: CapsRecord { max_rows: ROWS, max_bytes: BYTES, timeout_ms: 300 },
             fenced: &[],
+            counted: &[],
             statement: "",
         };
         let ((), completion) = self.ledger.record((), &record).unwrap().into_parts();

@@ -3,6 +3,8 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
+use mountgate_core::Refusal;
+use mountgate_mediate::Subject;
 use serde_json::{Value, json};
 use tokio::{
     io::AsyncWriteExt,
@@ -51,6 +53,15 @@ impl Operations for Scripted {
         json!({ "generation": 3 })
     }
 
+    fn set_apart(&self) -> Value {
+        json!({ "set_apart": [] })
+    }
+
+    fn quarantine(&self, subject: Subject, lift: bool, operator: &str) -> Result<bool, Refusal> {
+        assert_eq!(operator, "ops");
+        Ok(!lift || subject != Subject::Agent("nobody".into()))
+    }
+
     fn checkpoint(&self) -> Result<Value, String> {
         if self.failing.load(Ordering::SeqCst) { Err("the disk is full".into()) } else { Ok(json!({ "seq": 9 })) }
     }
@@ -67,14 +78,7 @@ impl Port {
         let address = listener.local_addr().unwrap();
         let script = Scripted::default();
         let hosts = Hosts { hosts: vec!["admin.example".into()], origins: vec!["https://console.example".into()] };
-        tokio::spawn(serve_operations(
-            listener,
-            script.clone(),
-            HttpLimits::default(),
-            hosts,
-            None,
-            std::future::pending(),
-        ));
+        tokio::spawn(serve_operations(listener, script.clone(), HttpLimits::default(), hosts, std::future::pending()));
         Self { address, script }
     }
 
@@ -183,4 +187,33 @@ async fn what_is_not_there_and_what_is_not_for_the_method() {
     let answer = port.send("GET", "/metrics", &[OPERATOR]).await;
     assert!(answer.header("content-type").unwrap().starts_with("application/openmetrics-text"));
     assert_eq!(answer.text(), "# EOF\n");
+}
+
+#[tokio::test]
+async fn only_an_operator_sets_apart_and_lifts() {
+    let port = Port::start().await;
+    let operator = "authorization: Bearer operator";
+    for (method, path) in [
+        ("GET", "/v1/admin/quarantine"),
+        ("POST", "/v1/admin/quarantine/set/agents/desk"),
+        ("POST", "/v1/admin/quarantine/set/sessions/0190-a"),
+        ("POST", "/v1/admin/quarantine/lift/agents/desk"),
+        ("POST", "/v1/admin/quarantine/lift/sessions/0190-a"),
+    ] {
+        assert_eq!(port.send(method, path, &[]).await.refused(401), "unauthenticated", "{path}");
+        let agent = "authorization: Bearer agent";
+        assert_eq!(port.send(method, path, &[agent]).await.refused(401), "unauthenticated", "{path}");
+        assert_eq!(port.send(method, path, &[operator]).await.status, 200, "{path}");
+        let other = if method == "GET" { "POST" } else { "GET" };
+        assert_eq!(port.send(other, path, &[operator]).await.refused(405), "method_not_allowed", "{path}");
+    }
+    for path in
+        ["/v1/admin/quarantine/set/agents/", "/v1/admin/quarantine/set/agents/a/b", "/v1/admin/quarantine/set/agents"]
+    {
+        assert_eq!(port.send("POST", path, &[operator]).await.refused(404), "route_not_found", "{path}");
+    }
+    assert_eq!(
+        port.send("POST", "/v1/admin/quarantine/lift/agents/nobody", &[operator]).await.refused(404),
+        "route_not_found"
+    );
 }

@@ -2,7 +2,7 @@
 
 use bytes::{BufMut, BytesMut};
 use mountgate_core::{Refusal, Value};
-use mountgate_mediate::ReplyColumn;
+use mountgate_mediate::{OBSERVE, ReplyColumn};
 
 use super::{End, error_fields};
 
@@ -13,9 +13,8 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn begin(decision_id: &str, columns: &[ReplyColumn], out: &mut BytesMut) -> Self {
-        out.put_slice(b"{\"decision_id\":");
-        text(decision_id, out);
+    pub(super) fn begin(decision_id: &str, observed: bool, columns: &[ReplyColumn], out: &mut BytesMut) -> Self {
+        head(decision_id, observed, out);
         out.put_slice(b",\"columns\":");
         self::columns(columns, out);
         out.put_slice(b",\"rows\":[");
@@ -51,9 +50,8 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
-    pub(super) fn begin(decision_id: &str, columns: &[ReplyColumn], out: &mut BytesMut) -> Self {
-        out.put_slice(b"{\"decision_id\":");
-        text(decision_id, out);
+    pub(super) fn begin(decision_id: &str, observed: bool, columns: &[ReplyColumn], out: &mut BytesMut) -> Self {
+        head(decision_id, observed, out);
         out.put_slice(b",\"columns\":");
         self::columns(columns, out);
         out.put_slice(b"}\n");
@@ -78,6 +76,15 @@ impl Lines {
         out.put_u8(b',');
         broken(refusal, decision_id, out);
         out.put_slice(b"}\n");
+    }
+}
+
+fn head(decision_id: &str, observed: bool, out: &mut BytesMut) {
+    out.put_slice(b"{\"decision_id\":");
+    text(decision_id, out);
+    if observed {
+        out.put_slice(b",\"mode\":");
+        text(OBSERVE, out);
     }
 }
 

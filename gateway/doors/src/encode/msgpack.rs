@@ -5,7 +5,7 @@
 
 use bytes::{BufMut, BytesMut};
 use mountgate_core::Value;
-use mountgate_mediate::ReplyColumn;
+use mountgate_mediate::{OBSERVE, ReplyColumn};
 
 use super::End;
 
@@ -16,10 +16,14 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn begin(decision_id: &str, columns: &[ReplyColumn], out: &mut BytesMut) -> Self {
-        map(6, out);
+    pub(super) fn begin(decision_id: &str, observed: bool, columns: &[ReplyColumn], out: &mut BytesMut) -> Self {
+        map(if observed { 7 } else { 6 }, out);
         text("decision_id", out);
         text(decision_id, out);
+        if observed {
+            text("mode", out);
+            text(OBSERVE, out);
+        }
         text("columns", out);
         array(columns.len(), out);
         for column in columns {

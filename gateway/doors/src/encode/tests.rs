@@ -11,7 +11,7 @@ fn column(name: &str, ty: &str, masks: &[&str]) -> ReplyColumn {
 
 fn whole(format: Format, columns: &[ReplyColumn], rows: &[Vec<Value>]) -> Vec<u8> {
     let mut out = BytesMut::new();
-    let mut encoder = Encoder::begin(format, "d-1", columns, &mut out);
+    let mut encoder = Encoder::begin(format, "d-1", false, columns, &mut out);
     for row in rows {
         encoder.row(row, &mut out);
     }
@@ -254,7 +254,7 @@ fn an_answer_that_breaks_off_says_so() {
         (Format::Ndjson, format!("[1]\n{{\"row_count\":1,{error}\n")),
     ] {
         let mut out = BytesMut::new();
-        let mut encoder = Encoder::begin(format, "d-1", &columns, &mut out);
+        let mut encoder = Encoder::begin(format, "d-1", false, &columns, &mut out);
         encoder.row(&[Value::Integer(1)], &mut out);
         assert!(encoder.streams());
         encoder.break_off(&refusal, "d-1", &mut out);
@@ -262,7 +262,7 @@ fn an_answer_that_breaks_off_says_so() {
         assert!(text.ends_with(&last), "{text}");
     }
     let mut out = BytesMut::new();
-    assert!(!Encoder::begin(Format::MessagePack, "d-1", &columns, &mut out).streams());
+    assert!(!Encoder::begin(Format::MessagePack, "d-1", false, &columns, &mut out).streams());
 }
 
 #[test]

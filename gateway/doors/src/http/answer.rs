@@ -8,7 +8,7 @@ use hyper::{
     header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 use mountgate_core::{Code, Refusal};
-use mountgate_mediate::Refused;
+use mountgate_mediate::{OBSERVE, Refused};
 use serde::Serialize;
 
 use crate::{
@@ -20,6 +20,7 @@ use crate::{
 };
 
 const DECISION: HeaderName = HeaderName::from_static("x-mountgate-decision");
+const MODE: HeaderName = HeaderName::from_static("x-mountgate-mode");
 const NOSNIFF: HeaderName = HeaderName::from_static("x-content-type-options");
 /// An answer up to so many bytes is sent whole, with its length; a longer one in frames.
 const SMALL: usize = 32 << 10;
@@ -43,6 +44,13 @@ fn respond(status: StatusCode, content_type: HeaderValue, payload: Payload) -> R
 fn decided(response: &mut Response<Payload>, decision_id: &str) {
     if let Ok(id) = HeaderValue::from_str(decision_id) {
         response.headers_mut().insert(DECISION, id);
+    }
+}
+
+/// Says that the mount is open for observation, where it is.
+pub(crate) fn mode(response: &mut Response<Payload>, observed: bool) {
+    if observed {
+        response.headers_mut().insert(MODE, HeaderValue::from_static(OBSERVE));
     }
 }
 
@@ -100,10 +108,10 @@ pub(crate) async fn rows<R: Rows>(
     format: Format,
     limits: &HttpLimits,
 ) -> Result<Response<Payload>, Refused> {
-    let Opened { decision_id, columns, mut rows } = opened;
+    let Opened { decision_id, observed, columns, mut rows } = opened;
     let begun = Instant::now();
     let mut out = BytesMut::with_capacity(FIRST);
-    let mut encoder = Encoder::begin(format, &decision_id, &columns, &mut out);
+    let mut encoder = Encoder::begin(format, &decision_id, observed, &columns, &mut out);
     let refuse = |refusal| Refused { refusal, decision_id: Some(decision_id.clone()) };
     loop {
         match rows.next().await {
@@ -123,6 +131,7 @@ pub(crate) async fn rows<R: Rows>(
                 encoder.end(rows.end(), &mut out);
                 let mut response = respond(StatusCode::OK, format.content_type(), Payload::whole(out.freeze()));
                 decided(&mut response, &decision_id);
+                mode(&mut response, observed);
                 return Ok(response);
             }
             Err(refusal) => return Err(refuse(refusal)),
@@ -133,6 +142,7 @@ pub(crate) async fn rows<R: Rows>(
     let frames = futures::stream::unfold(Some(under_way), UnderWay::frame);
     let mut response = respond(StatusCode::OK, format.content_type(), Payload::stream(frames));
     decided(&mut response, &id);
+    mode(&mut response, observed);
     Ok(response)
 }
 

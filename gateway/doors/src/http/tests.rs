@@ -344,3 +344,28 @@ async fn request_ids_are_echoed_or_made() {
     let answer = server.send("GET", "/nowhere", &["x-request-id: a\"b"], b"").await;
     assert_eq!(answer.header("x-request-id").unwrap().len(), 32);
 }
+
+#[tokio::test]
+async fn an_answer_of_an_observed_mount_says_so_in_every_encoding() {
+    let server = server().await;
+    for accept in ["application/json", "application/x-ndjson", "application/msgpack"] {
+        // Two rows leave whole, two thousand in frames, where they can.
+        for (statement, observed) in
+            [("observe 2", true), ("observe 2000", true), ("rows 2", false), ("rows 2000", false)]
+        {
+            let headers = [JSON, &bearer(TOKEN), &format!("accept: {accept}")];
+            let body = format!("{{\"mount\":\"support\",\"sql\":\"{statement}\"}}");
+            let answer = server.send("POST", "/v1/query", &headers, body.as_bytes()).await;
+            assert_eq!(answer.status, 200);
+            assert_eq!(answer.header("x-mountgate-mode"), observed.then_some("observe"), "{accept} {statement}");
+            let text = String::from_utf8_lossy(&answer.body);
+            let expected: &[&str] = if accept == "application/msgpack" {
+                &["\u{a4}mode", "observe"]
+            } else {
+                &["\"decision_id\":\"d-1\",\"mode\":\"observe\",\"columns\""]
+            };
+            let is_said = expected.iter().all(|part| text.contains(part.trim_start_matches('\u{a4}')));
+            assert_eq!(is_said, observed, "{accept} {statement}");
+        }
+    }
+}

@@ -163,9 +163,9 @@ impl<M: Middle> Tools<M> {
     }
 
     async fn rows(&self, opened: Opened<M::Rows>) -> Result<Told, Refused> {
-        let Opened { decision_id, columns, mut rows } = opened;
+        let Opened { decision_id, observed, columns, mut rows } = opened;
         let mut out = BytesMut::with_capacity(1024);
-        let mut encoder = Encoder::begin(Format::Json, &decision_id, &columns, &mut out);
+        let mut encoder = Encoder::begin(Format::Json, &decision_id, observed, &columns, &mut out);
         let mut written = 0;
         let end = 'all: loop {
             match rows.next().await {

@@ -346,3 +346,13 @@ async fn a_client_that_accepts_only_json_is_served() {
     let headers = ["authorization: Bearer good", "content-type: application/msgpack", ACCEPT];
     assert_eq!(server.send("POST", "/mcp", &headers, b"\x80").await.status, 415);
 }
+
+#[tokio::test]
+async fn an_answer_of_an_observed_mount_says_so() {
+    let server = server().await;
+    let observed = call(&server, "query", json!({ "sql": "observe 1" })).await;
+    assert_eq!(observed["structuredContent"]["mode"], "observe", "{observed}");
+    assert!(observed["content"][0]["text"].as_str().unwrap().contains("\"mode\":\"observe\""), "{observed}");
+    let plain = call(&server, "query", json!({ "sql": "rows 1" })).await;
+    assert_eq!(plain["structuredContent"].get("mode"), None, "{plain}");
+}

@@ -77,6 +77,7 @@ pub(super) fn all() -> Value {
         })),
         "Rows": object(&["decision_id", "columns", "rows", "row_count", "complete"], json!({
             "decision_id": text("under which the ledger has it"),
+            "mode": mode(),
             "columns": list(of("Column")),
             "rows": list(list(json!({}))),
             "row_count": cap,
@@ -90,6 +91,7 @@ pub(super) fn all() -> Value {
         "Explanation": object(&["decision_id", "verdict", "columns", "relations", "caps"], json!({
             "decision_id": text("under which the ledger has it"),
             "verdict": { "const": "allow" },
+            "mode": mode(),
             "columns": list(of("Column")),
             "relations": list(object(&["name", "columns", "filtered"], json!({
                 "name": text("the relation"),
@@ -121,6 +123,7 @@ pub(super) fn all() -> Value {
                         "min_group": { "type": "integer", "description": "it answers with counts, sums and averages over groups of at least so many" },
                     }))),
                     "limits": { "type": "object", "additionalProperties": { "type": "string" } },
+                    "keys_left": { "type": "object", "description": "how many different values of each counted column may still be looked up", "additionalProperties": { "type": "integer" } },
                     "left": { "type": "object", "description": "what is left of the limits, where nobody else draws on them" },
                 })),
             ],
@@ -137,12 +140,18 @@ pub(super) fn all() -> Value {
     })
 }
 
+fn mode() -> Value {
+    json!({ "const": "observe", "description": "there where the mount is open for observation, and only there" })
+}
+
 fn mount_properties() -> Value {
     json!({
         "name": text("the mount"),
         "dialect": { "enum": ["sqlite", "postgres"] },
         "tables": list(json!({ "type": "string" })),
         "open": { "type": "boolean", "description": "whether it serves now" },
+        "mode": mode(),
+        "until": text("the last day on which it is open for observation"),
     })
 }
 

@@ -14,6 +14,7 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
     time::{Instant, Sleep},
 };
 
@@ -88,8 +89,8 @@ impl Clock {
 }
 
 /// A connection under limits.
-pub(super) struct Guarded<S> {
-    stream: S,
+pub(super) struct Guarded {
+    stream: TcpStream,
     activity: Arc<Activity>,
     limits: HttpLimits,
     /// Requests begun when reading was last looked at: a new one means that its headers are through.
@@ -102,8 +103,8 @@ pub(super) struct Guarded<S> {
     first: bool,
 }
 
-impl<S> Guarded<S> {
-    pub(super) fn new(stream: S, activity: Arc<Activity>, limits: HttpLimits) -> Self {
+impl Guarded {
+    pub(super) fn new(stream: TcpStream, activity: Arc<Activity>, limits: HttpLimits) -> Self {
         let mut reading = Clock::default();
         // A connection is opened to send a request: the first one's clock starts at once.
         reading.start(limits.header_timeout);
@@ -149,7 +150,7 @@ impl<S> Guarded<S> {
         self.reading.is_up(cx)
     }
 
-    fn written<T>(&mut self, cx: &mut Context<'_>, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    fn written(&mut self, cx: &mut Context<'_>, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if result.is_ready() {
             self.writing.stop();
             return result;
@@ -162,7 +163,7 @@ impl<S> Guarded<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
+impl AsyncRead for Guarded {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = buf.filled().len();
@@ -178,7 +179,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
+impl AsyncWrite for Guarded {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let result = Pin::new(&mut this.stream).poll_write(cx, bytes);
@@ -200,15 +201,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        // Under TLS bytes that were taken may still be here: a client that takes none is as much one then.
-        let result = Pin::new(&mut this.stream).poll_flush(cx);
-        this.written(cx, result)
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        let result = Pin::new(&mut this.stream).poll_shutdown(cx);
-        this.written(cx, result)
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
     }
 }

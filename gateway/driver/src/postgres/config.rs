@@ -6,7 +6,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_postgres::config::{Host, SslMode};
 use zeroize::Zeroizing;
 
-use super::{guard::Socket, tls::PostgresTls};
+use super::guard::Socket;
 use crate::{Class, StoreError};
 
 /// What stands around a statement.
@@ -29,7 +29,6 @@ pub struct PostgresConfig {
     password: Option<Zeroizing<String>>,
     role: Option<String>,
     walled: Option<String>,
-    tls: Option<PostgresTls>,
     host: Address,
     database: String,
     /// Connections at most.
@@ -74,9 +73,8 @@ impl PostgresConfig {
     /// The defaults for the database at that URL (`postgres://user@host:5432/database`, or `key=value` pairs).
     ///
     /// # Errors
-    /// `Refused` for a URL that isn't one, for more than one host, and for a host that isn't this machine without a word
-    /// about TLS: `sslmode=require`, or `sslmode=disable`, said knowingly. With `require` the server is known by nothing
-    /// until [`PostgresConfig::tls`] says by what.
+    /// `Refused` for a URL that isn't one, for more than one host, and where the connection would need TLS: there is
+    /// none yet, so a host that isn't this machine must be named with `sslmode=disable`, said knowingly.
     pub fn new(url: &str) -> Result<Self, StoreError> {
         let refused = |text: &str| StoreError::new(Class::Refused, text);
         // The parser's own text may hold parts of the URL, and so of the password.
@@ -92,21 +90,17 @@ impl PostgresConfig {
             }
             Host::Unix(dir) => (Address::Unix(dir.join(format!(".s.PGSQL.{port}"))), true),
         };
-        let tls = match (parsed.get_ssl_mode(), &host) {
-            (SslMode::Require, Address::Tcp(..)) => Some(PostgresTls::unverified()?),
-            (SslMode::Require, Address::Unix(_)) => {
-                return Err(refused("a Unix socket has no TLS; leave `sslmode` out"));
-            }
-            (SslMode::Disable, _) => None,
-            (SslMode::Prefer, _) if local => None,
-            (SslMode::Prefer, _) => {
+        match parsed.get_ssl_mode() {
+            SslMode::Disable => {}
+            SslMode::Prefer if local => {}
+            SslMode::Prefer => {
                 return Err(refused(
-                    "the host is not this machine: say `?sslmode=require` for TLS, \
-                     or `?sslmode=disable` if the network in between is yours",
+                    "the host is not this machine, and TLS to PostgreSQL is not built yet; \
+                     add `?sslmode=disable` if the network in between is yours",
                 ));
             }
-            _ => return Err(refused("`sslmode` can be `disable` or `require` here")),
-        };
+            _ => return Err(refused("TLS to PostgreSQL is not built yet; `sslmode` can be `disable` only")),
+        }
         if parsed.get_options().is_some() {
             return Err(refused("`options` can't be given: the gateway pins the session's settings"));
         }
@@ -116,7 +110,6 @@ impl PostgresConfig {
             password: None,
             role: None,
             walled: None,
-            tls,
             host,
             database,
             connections: 16,
@@ -137,18 +130,6 @@ impl PostgresConfig {
     pub fn password(mut self, password: &str) -> Self {
         self.password = Some(Zeroizing::new(password.to_owned()));
         self
-    }
-
-    /// Sets by what the server is known, of a connection under TLS.
-    #[must_use]
-    pub fn tls(mut self, tls: PostgresTls) -> Self {
-        self.tls = Some(tls);
-        self
-    }
-
-    /// Whether the connection is under TLS, and whoever is on the way can pose as the server.
-    pub fn is_unverified(&self) -> bool {
-        self.tls.as_ref().is_some_and(|tls| !tls.is_verified())
     }
 
     /// The database's name.
@@ -189,8 +170,6 @@ impl PostgresConfig {
         if let Some(role) = &self.role {
             config.user(role);
         }
-        // TLS is there before this is said; nothing more is to be asked for it.
-        config.ssl_mode(SslMode::Disable);
         config.application_name("mountgate");
         config.options(self.settings());
         Ok(config)
@@ -231,10 +210,7 @@ impl PostgresConfig {
                 Address::Tcp(host, port) => {
                     let socket = TcpStream::connect((host.as_str(), *port)).await?;
                     socket.set_nodelay(true)?;
-                    match &self.tls {
-                        None => Socket::Tcp(socket),
-                        Some(tls) => Socket::Tls(Box::new(tls.secure(socket, host).await?)),
-                    }
+                    Socket::Tcp(socket)
                 }
                 Address::Unix(path) => Socket::Unix(UnixStream::connect(path).await?),
             })
@@ -252,8 +228,7 @@ mod tests {
         for url in [
             "postgres://u@db.example.org/x",
             "postgres://u@10.0.0.1/x",
-            "host=/run/postgresql user=u sslmode=require",
-            "postgres://u@127.0.0.1/x?sslmode=verify-full",
+            "postgres://u@127.0.0.1/x?sslmode=require",
             "postgres://u@a,b/x",
             "postgres://u@localhost/x?options=-csearch_path%3Dpublic",
             "nonsense",
@@ -266,7 +241,6 @@ mod tests {
             "postgres://u@localhost/x",
             "postgres://u@[::1]/x",
             "postgres://u@db.example.org/x?sslmode=disable",
-            "postgres://u@db.example.org/x?sslmode=require",
             "host=/run/postgresql user=u",
         ] {
             assert!(PostgresConfig::new(url).is_ok(), "{url}");

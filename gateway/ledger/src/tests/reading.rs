@@ -13,7 +13,6 @@ fn refuse(ledger: &Ledger, agent: &str, time_ms: i64) {
             generation: 1,
             agent: &agent.into(),
             session: None,
-            user: None,
             mount: Some(&"support".into()),
             door: Door::Mcp,
             code: Code::NotInScope,

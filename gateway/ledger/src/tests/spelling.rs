@@ -143,7 +143,6 @@ fn a_refusal_by_a_policy_keeps_what_was_asked_and_answered() {
             generation: 1,
             agent: &request.agent,
             session: request.session.as_ref(),
-            user: None,
             mount: Some(&request.mount),
             door: Door::Http,
             code: mountgate_core::Code::DeniedByPolicy,

@@ -9,7 +9,6 @@ fn caller(agent: &str, session: Option<&str>) -> Caller {
     Caller {
         agent: agent.into(),
         principal: session.map_or(Principal::Agent, |id| Principal::Session(id.into())),
-        user: None,
         claims: Arc::default(),
         until_ms: None,
     }
@@ -32,6 +31,7 @@ fn limits() -> Limits {
         max_bytes: Some(1000),
         timeout_ms: Some(5_000),
         concurrency: None,
+        distinct: vec![],
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use mountgate_core::{Filter, Limits, Rate, Scope, scope::ScopedRelation};
+use mountgate_core::{Distinct, Filter, Limits, Rate, Scope, scope::ScopedRelation};
 
 pub(crate) const SAME: &str = "same";
 
@@ -131,12 +131,22 @@ fn conjuncts(relation: &ScopedRelation) -> Vec<&Filter> {
 
 fn limits(old: &Limits, new: &Limits, found: &mut Found) {
     // Taken apart field by field: a new limit must be given a place here, or it does not compile.
-    let Limits { requests, rows, bytes, max_rows, max_bytes, timeout_ms, concurrency } = new;
+    let Limits { requests, rows, bytes, max_rows, max_bytes, timeout_ms, concurrency, distinct } = new;
     for (what, before, after) in
         [("requests", &old.requests, requests), ("rows", &old.rows, rows), ("bytes", &old.bytes, bytes)]
     {
         if before != after {
             found.note(!tightened(before, after), format!("limits {what}"));
+        }
+    }
+    let columns: BTreeSet<_> = old.distinct.iter().chain(distinct).map(|one| &one.column).collect();
+    for column in columns {
+        let rates = |all: &[Distinct]| -> Vec<Rate> {
+            all.iter().filter(|one| one.column == *column).map(|one| one.rate).collect()
+        };
+        let (before, after) = (rates(&old.distinct), rates(distinct));
+        if before != after {
+            found.note(!tightened(&before, &after), format!("limits different values of {column}"));
         }
     }
     let caps = [

@@ -137,6 +137,8 @@ macro_rules! from_contract {
                 max_bytes: cap("max-bytes", limits.max_bytes)?,
                 timeout_ms: cap("timeout-ms", limits.timeout_ms)?,
                 concurrency: limits.concurrency,
+                // The contract has no word for it: the mount's own hold, whatever the verdict says.
+                distinct: vec![],
             })
         }
 

@@ -105,7 +105,6 @@ fn record(ledger: &Ledger, ask: &Ask) {
         settings: None,
         cached: false,
         replayable: true,
-        user: None,
         request: &request,
         parameters: &[],
         verdict: &verdict,
@@ -113,6 +112,7 @@ fn record(ledger: &Ledger, ask: &Ask) {
         masks: &[],
         caps: CapsRecord { max_rows: 500, max_bytes: 1 << 20, timeout_ms: 5_000 },
         fenced: &[],
+        counted: &[],
         statement: "SELECT 1",
     };
     let (_, completion) = ledger.record((), &decision).unwrap().into_parts();
@@ -185,7 +185,6 @@ fn refusals_are_kept_apart_with_an_example() {
         generation: 1,
         agent: &agent,
         session: None,
-        user: None,
         mount: Some(&mount),
         door: Door::Http,
         code: mountgate_core::Code::NotInScope,

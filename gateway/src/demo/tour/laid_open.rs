@@ -17,13 +17,8 @@ pub(super) fn shown(gateway: &Gateway, screen: Screen, step: &Step, who: &Who<'_
         Ok(claims) => claims.into_iter().map(|(name, value)| (name.into(), value)).collect(),
         Err(_) => Claims::new(),
     };
-    let caller = Caller {
-        agent: who.agent.into(),
-        principal: Principal::Agent,
-        user: None,
-        claims: Arc::new(claims),
-        until_ms: None,
-    };
+    let caller =
+        Caller { agent: who.agent.into(), principal: Principal::Agent, claims: Arc::new(claims), until_ms: None };
     let seen = mount.inspect(&caller, &step.sql, &[], now_ms());
     // Bundled policies repeat the ceiling in full: what is left of it says whether they narrowed it.
     let whole = seen.touch.as_deref().map(|touch| Scope::narrow(mount.ceiling(), touch, &Grant::Ceiling));
