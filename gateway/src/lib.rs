@@ -13,6 +13,7 @@ mod http;
 pub mod init;
 pub mod keys;
 pub mod log;
+mod journal;
 pub mod narrow;
 pub mod plugin;
 mod recorded;

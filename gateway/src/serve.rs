@@ -28,6 +28,7 @@ use self::{
 use crate::{
     compose::{Composer, Digests, host_config},
     config::{Config, ServerSection},
+    journal::FileJournal,
     state::State,
 };
 
@@ -87,6 +88,7 @@ impl Server {
             gate: config.main.gate.requests,
             generation,
             holds: None,
+            journal: Some(Arc::new(FileJournal::open(state.folder())?)),
             warnings,
         });
         gateway.keep_quarantine(&state.folder().join(crate::keys::QUARANTINE), config.main.quarantine).with_context(

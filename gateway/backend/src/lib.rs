@@ -9,6 +9,7 @@
 mod answer;
 mod refusal;
 pub mod wall;
+mod write;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -24,6 +25,7 @@ use self::wall::{
 };
 
 pub use answer::{Answer, Summary};
+pub use write::{Aim, Ended, Ran};
 pub use mountgate_driver::{Batch, FileView, RowColumn};
 
 /// A store with its name; and where the store has a wall, for one mount.

@@ -27,6 +27,17 @@ fn told(error: &StoreError, decision: DecisionId, timeout: Duration) -> Refusal 
                 "look for a division by zero, a number out of range, or a cast of a text that is no number or date",
             )
         }
+        Class::Constraint => {
+            tracing::info!(%decision, detail, "a constraint of the store does not take the write");
+            Refusal::new(Code::ConstraintFailed, "the store's constraints do not take the write; nothing is changed")
+                .hint("which constraint it was is not told: look at what the values must be, unique and not empty among them")
+        }
+        Class::Conflict => {
+            tracing::info!(%decision, detail, "something else changed the same at the same time");
+            Refusal::new(Code::WriteConflict, "something else changed the same rows at the same time; nothing is changed")
+                .hint("ask again")
+                .retry_after(1)
+        }
         Class::Resource => {
             tracing::info!(%decision, detail, "the statement is over a limit of the store");
             Refusal::new(Code::ResourceLimit, "the statement needs more memory, depth or output than is allowed")

@@ -82,7 +82,7 @@ codes! {
     NotPermitted = "not_permitted", 403, Agent;
     /// The mount lets nothing of the kind be written: not the verb, not the column, not without a key.
     WriteNotAllowed = "write_not_allowed", 403, Agent;
-    /// A row would be out of scope after the write, or a row that it refers to is.
+    /// A row that the write refers to is not in scope.
     RowOutOfScope = "row_out_of_scope", 403, Agent;
     /// The write would change more rows than the mount lets one write change.
     TooManyRows = "too_many_rows", 403, Agent;
@@ -100,7 +100,7 @@ codes! {
     RequestTimeout = "request_timeout", 408, Agent;
     /// The key was used by another request of the same agent, mount and claims.
     IdempotencyConflict = "idempotency_conflict", 409, Agent;
-    /// The store's constraints do not take the write. Which one, and of which rows, is not told.
+    /// The store's constraints, or the mount's scope, do not take a row as it would be. Which, and of which rows, is not told.
     ConstraintFailed = "constraint_failed", 409, Agent;
     /// Something else changed the same rows at the same time, or the same request is still under way.
     WriteConflict = "write_conflict", 409, Agent;

@@ -19,7 +19,7 @@ use mountgate_core::{Code, Refusal};
 
 pub(crate) use fields::Fields;
 pub(crate) use params::{TYPES, parameters};
-pub(crate) use requests::{explain, mint, query, read, statement};
+pub(crate) use requests::{explain, mint, query, read, statement, write};
 
 use crate::media::Encoding;
 

@@ -4,6 +4,7 @@
 mod json;
 mod msgpack;
 mod object;
+mod written;
 #[cfg(test)]
 mod tests;
 
@@ -13,6 +14,7 @@ use mountgate_mediate::ReplyColumn;
 
 pub(crate) use json::text as json_text;
 pub(crate) use object::{ErrorBody, error_fields, object};
+pub(crate) use written::written;
 
 use crate::media::Format;
 

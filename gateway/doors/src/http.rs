@@ -17,7 +17,7 @@ use hyper::{
     header::{AUTHORIZATION, HeaderValue},
 };
 use mountgate_core::{Code, Door, MountName, Refusal};
-use mountgate_mediate::{Gateway, Query, Refused};
+use mountgate_mediate::{Gateway, Refused};
 use tokio::net::TcpListener;
 use tracing::Instrument;
 
@@ -142,7 +142,8 @@ impl<M: Middle> Port<M> {
             Handler::Query => {
                 let entered = self.middle.enter(token(request.headers())?, Door::Http)?;
                 let (encoding, format) = types(request.headers(), true)?;
-                let query = self.fits(body::query(self.body(request, encoding, self.limits.body_bytes).await?)?)?;
+                let query = body::query(self.body(request, encoding, self.limits.body_bytes).await?)?;
+                self.fits(&query.sql)?;
                 let opened = self.middle.query(&entered, query).await?;
                 answer::rows(opened, format, &self.limits).await
             }
@@ -153,10 +154,19 @@ impl<M: Middle> Port<M> {
                 let opened = self.middle.read(&entered, read).await?;
                 answer::rows(opened, format, &self.limits).await
             }
+            Handler::Write => {
+                let entered = self.middle.enter(token(request.headers())?, Door::Http)?;
+                let (encoding, format) = types(request.headers(), false)?;
+                let write = body::write(self.body(request, encoding, self.limits.body_bytes).await?)?;
+                self.fits(&write.sql)?;
+                let reply = self.middle.write(&entered, write).await?;
+                Ok(answer::written(&reply, format))
+            }
             Handler::Explain => {
                 let entered = self.middle.enter(token(request.headers())?, Door::Http)?;
                 let (encoding, format) = types(request.headers(), false)?;
-                let query = self.fits(body::explain(self.body(request, encoding, self.limits.body_bytes).await?)?)?;
+                let query = body::explain(self.body(request, encoding, self.limits.body_bytes).await?)?;
+                self.fits(&query.sql)?;
                 let explanation = self.middle.explain(&entered, query).await?;
                 let mut response = described(&explanation, Some(&explanation.decision_id), format);
                 answer::mode(&mut response, explanation.mode.is_some());
@@ -176,16 +186,16 @@ impl<M: Middle> Port<M> {
         Ok(described(&self.middle.mint(token.as_deref(), &mint)?, None, format))
     }
 
-    fn fits(&self, query: Query) -> Result<Query, Refusal> {
+    fn fits(&self, sql: &str) -> Result<(), Refusal> {
         let limit = self.limits.statement_bytes;
-        if query.sql.len() > limit {
+        if sql.len() > limit {
             return Err(Refusal::new(
                 Code::TooLarge,
-                format!("the statement has {} bytes, and {limit} are allowed", query.sql.len()),
+                format!("the statement has {} bytes, and {limit} are allowed", sql.len()),
             )
             .hint("bind data as parameters"));
         }
-        Ok(query)
+        Ok(())
     }
 
     async fn body(&self, request: Request<Incoming>, encoding: Encoding, limit: usize) -> Result<body::Item, Refusal> {

@@ -6,7 +6,8 @@ use std::{future::Future, sync::Arc};
 use mountgate_backend::{Answer, Batch};
 use mountgate_core::{Door, MountName, Refusal};
 use mountgate_mediate::{
-    Entered, Explanation, Gateway, Mint, Minted, MountDetail, MountSummary, Query, Read, Refused, ReplyColumn,
+    Entered, Explanation, Gateway, Mint, Minted, MountDetail, MountSummary, Query, Read, Refused, ReplyColumn, Write,
+    WriteReply,
 };
 
 use crate::encode::End;
@@ -48,6 +49,11 @@ pub(crate) trait Middle: Clone + Send + Sync + 'static {
         entered: &Self::Entered,
         read: Read,
     ) -> impl Future<Output = Result<Opened<Self::Rows>, Refused>> + Send;
+    fn write(
+        &self,
+        entered: &Self::Entered,
+        write: Write,
+    ) -> impl Future<Output = Result<WriteReply, Refused>> + Send;
     fn explain(
         &self,
         entered: &Self::Entered,
@@ -93,6 +99,10 @@ impl Middle for Gateway {
 
     async fn read(&self, entered: &Entered, read: Read) -> Result<Opened<Answer>, Refused> {
         Gateway::read(self, entered, read).await.map(Opened::from)
+    }
+
+    async fn write(&self, entered: &Entered, write: Write) -> Result<WriteReply, Refused> {
+        Gateway::write(self, entered, write).await
     }
 
     async fn explain(&self, entered: &Entered, query: Query) -> Result<Explanation, Refused> {

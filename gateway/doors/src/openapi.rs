@@ -116,7 +116,7 @@ fn responses(route: &Route) -> Value {
         Success::Json(what) => json!({ "description": what, "content": { JSON: { "schema": { "type": "object" } } } }),
     };
     let mut headers = json!({ "X-Request-Id": { "$ref": "#/components/headers/X-Request-Id" } });
-    if matches!(route.handler, Handler::Query | Handler::Read | Handler::Explain)
+    if matches!(route.handler, Handler::Query | Handler::Read | Handler::Write | Handler::Explain)
         && let Value::Object(headers) = &mut headers
     {
         for name in ["X-Mountgate-Decision", "X-Mountgate-Mode"] {
@@ -127,6 +127,10 @@ fn responses(route: &Route) -> Value {
         success.insert("headers".into(), headers);
     }
     responses.insert("200".into(), success);
+    if route.handler == Handler::Write {
+        let held = json!({ "description": "the write waits for a person's approval", "content": content(&[JSON, MSGPACK], "Held") });
+        responses.insert("202".into(), held);
+    }
     if route.handler == Handler::Mcp {
         responses.insert("202".into(), json!({ "description": "a notification was taken" }));
     }
@@ -148,7 +152,7 @@ fn responses(route: &Route) -> Value {
 /// Whether the route may answer with the code.
 fn may(route: &Route, code: Code) -> bool {
     let body = route.body.is_some();
-    let statement = matches!(route.handler, Handler::Query | Handler::Read | Handler::Explain);
+    let statement = matches!(route.handler, Handler::Query | Handler::Read | Handler::Write | Handler::Explain);
     match code {
         // The URL's query is checked everywhere.
         Code::Malformed | Code::Internal => true,
@@ -161,7 +165,7 @@ fn may(route: &Route, code: Code) -> bool {
         | Code::ConstraintFailed
         | Code::WriteConflict
         | Code::OutcomeUnknown
-        | Code::ApprovalUnavailable => false,
+        | Code::ApprovalUnavailable => route.handler == Handler::Write,
         Code::Overloaded => true,
         Code::Unauthenticated | Code::RateLimited | Code::NotPermitted | Code::Quarantined => route.token.is_some(),
         Code::RequestTimeout | Code::TooLarge => body,

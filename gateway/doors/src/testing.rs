@@ -13,8 +13,8 @@ use std::{
 use mountgate_backend::Batch;
 use mountgate_core::{Code, Door, MountName, Refusal, Value};
 use mountgate_mediate::{
-    ColumnDetail, Explanation, Mint, Minted, MountDetail, MountSummary, Query, Read, Refused, ReplyCaps, ReplyColumn,
-    TableDetail,
+    ColumnDetail, Explanation, Held, HoldId, Mint, Minted, MountDetail, MountSummary, Query, Read, Refused, ReplyCaps, ReplyColumn,
+    TableDetail, Write, WriteReply, Written,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -193,6 +193,19 @@ impl Middle for Script {
 
     async fn read(&self, _: &String, read: Read) -> Result<Opened<Scripted>, Refused> {
         self.open(&read.read.from, vec![])
+    }
+
+    async fn write(&self, _: &String, write: Write) -> Result<WriteReply, Refused> {
+        match write.sql.as_str() {
+            "refuse" => Err(refuse(Code::WriteNotAllowed, "this mount lets nobody update `orders`")),
+            "hold" => Ok(WriteReply::Held(Held { decision_id: "d-4".into(), hold: HoldId("w-1".into()) })),
+            _ => Ok(WriteReply::Written(Written {
+                decision_id: "d-3".into(),
+                rows: 1,
+                columns: vec![ReplyColumn { name: "id".into(), ty: "integer".into(), masks: vec!["hash".into()] }],
+                returned: vec![write.params],
+            })),
+        }
     }
 
     async fn explain(&self, _: &String, query: Query) -> Result<Explanation, Refused> {

@@ -7,6 +7,10 @@ use std::fmt;
 pub enum Class {
     /// The statement failed on a value: a division by zero, a number out of range, a text that is no number.
     Data,
+    /// A constraint of the store's, or a trigger, does not take what is written.
+    Constraint,
+    /// Something else changed the same at the same time.
+    Conflict,
     /// It needs more memory, size, depth or output than is allowed.
     Resource,
     /// It took longer than its deadline.
@@ -23,6 +27,8 @@ impl fmt::Display for Class {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Data => "data error",
+            Self::Constraint => "constraint",
+            Self::Conflict => "conflict",
             Self::Resource => "over a resource limit",
             Self::Timeout => "timed out",
             Self::Unavailable => "unavailable",

@@ -1,9 +1,9 @@
 //! Raw access to stores: SQLite and PostgreSQL, streaming typed rows.
 //!
-//! It runs one read-only statement at a time and knows nothing of agents, scopes or masks' meaning: what it is given
+//! It runs one read-only statement at a time, or a write transaction of changes told as keys and values, and knows nothing of agents, scopes or masks' meaning: what it is given
 //! it runs. Only `backend`, the composition in the binary, and the benches' floor may therefore depend on it.
 //!
-//! What it does hold, whatever it is given: one statement, nothing but reading, a deadline, bounded memory however
+//! What it does hold of a read, whatever it is given: one statement, nothing but reading, a deadline, bounded memory however
 //! long the answer is, and no connection with another's state on it.
 
 mod error;
@@ -12,6 +12,7 @@ mod pipe;
 mod postgres;
 mod rows;
 mod sqlite;
+mod write;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -21,6 +22,7 @@ pub use error::{Class, StoreError};
 pub use postgres::{PostgresAdmin, PostgresConfig, PostgresStore, Transactions, scram_verifier};
 pub use rows::{Batch, RowColumn, Rows};
 pub use sqlite::{BehindSqlite, FileView, Shown, SqliteConfig, SqliteStore, SqliteWall, WalledView};
+pub use write::{Begin, Change, Transaction, TransactionRows, Uncommitted, Writable};
 
 /// Which store to open, and how.
 #[derive(Clone, Debug)]

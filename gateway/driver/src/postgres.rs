@@ -14,6 +14,7 @@ mod guard;
 mod pool;
 mod rows;
 mod session;
+mod writer;
 
 use std::{sync::Arc, time::Duration};
 
@@ -26,6 +27,7 @@ use crate::{Behind, Call, Class, Rows, StoreError, rows::Source};
 pub use admin::{PostgresAdmin, scram_verifier};
 pub use config::{PostgresConfig, Transactions};
 pub(crate) use rows::PostgresRows;
+pub(crate) use writer::PostgresTransaction;
 
 /// An open PostgreSQL database.
 #[derive(Clone)]

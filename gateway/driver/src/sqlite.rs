@@ -11,6 +11,7 @@ mod types;
 mod unasked;
 mod wall;
 mod worker;
+mod writer;
 
 use std::{
     collections::BTreeMap,
@@ -32,6 +33,7 @@ use crate::{
 pub use self::{
     catalogue::FileView,
     wall::{BehindSqlite, Shown, SqliteWall, WalledView},
+    writer::SqliteTransaction,
 };
 
 /// How to open a SQLite file.
@@ -97,6 +99,8 @@ struct Inner {
     schema: Option<Arc<str>>,
     queue: Arc<Queue<Job>>,
     controls: Vec<Arc<Control>>,
+    /// The one place for a writer.
+    writers: Arc<tokio::sync::Semaphore>,
 }
 
 impl std::fmt::Debug for SqliteStore {
@@ -133,6 +137,7 @@ impl SqliteStore {
             schema: schema.clone(),
             queue: Arc::clone(&queue),
             controls: (0..config.threads.max(1)).map(|_| Arc::default()).collect(),
+            writers: Arc::new(tokio::sync::Semaphore::new(1)),
         });
         for (n, control) in inner.controls.iter().enumerate() {
             let (control, queue) = (Arc::clone(control), Arc::clone(&queue));
@@ -302,7 +307,8 @@ fn failed(error: &rusqlite::Error) -> StoreError {
             | ErrorCode::SchemaChanged
             | ErrorCode::FileLockingProtocolFailed => Class::Unavailable,
             ErrorCode::ParameterOutOfRange => Class::Parameter,
-            ErrorCode::TypeMismatch | ErrorCode::ConstraintViolation => Class::Data,
+            ErrorCode::ConstraintViolation => Class::Constraint,
+            ErrorCode::TypeMismatch => Class::Data,
             // SQLITE_ERROR: at preparing, a statement that SQLite doesn't take; at running, a value.
             ErrorCode::Unknown if failure.extended_code == ffi::SQLITE_ERROR => {
                 by_text(text.as_deref().unwrap_or_default())

@@ -54,6 +54,10 @@ pub enum Status {
     Cancelled,
     /// Decided, and by the caller's wish not run.
     Explained,
+    /// An answer told again, under its idempotency key; nothing was done.
+    Repeated,
+    /// A write that was carried out and rolled back, to be shown to people.
+    Held,
 }
 
 /// What left the gateway, and how long it took.
@@ -125,6 +129,8 @@ impl Completion {
             Status::Failed(code) => ("failed", Some(code)),
             Status::Cancelled => ("cancelled", None),
             Status::Explained => ("explained", None),
+            Status::Held => ("held", None),
+            Status::Repeated => ("repeated", None),
         };
         self.write(name, code, Some((outcome.rows, outcome.bytes)), Some((outcome.backend_us, outcome.total_us)));
     }

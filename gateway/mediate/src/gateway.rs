@@ -19,7 +19,7 @@ use mountgate_limits::{BudgetKey, GateKey, Gated, Limiter, Permitted};
 use parking_lot::Mutex;
 
 use crate::{
-    Explanation, Generation, Mint, Minted, Mount, Query, Read, Refused, Reply, ReplyCaps, ReplyColumn, SharedHolds,
+    Explanation, Generation, Mint, Minted, Mount, Query, Read, Refused, Reply, ReplyCaps, ReplyColumn, SharedHolds, SharedJournal,
     decide::{Decided, Failed, Question},
     describe::explained,
     known::{Known, Planned, Unplanned},
@@ -33,7 +33,7 @@ use crate::{
 const RECORDED: usize = 256 << 10;
 
 /// The longest purpose, in characters.
-const PURPOSE: usize = 500;
+pub(crate) const PURPOSE: usize = 500;
 
 /// What a gateway is made of.
 pub struct Parts {
@@ -47,6 +47,8 @@ pub struct Parts {
     pub generation: Generation,
     /// Where writes wait for approval; without it, those that need one are refused.
     pub holds: Option<SharedHolds>,
+    /// What was answered under which idempotency key; without it, writes with a key are refused.
+    pub journal: Option<SharedJournal>,
     /// What an operator should know: walls not built, unsigned plugins.
     pub warnings: Vec<String>,
 }
@@ -62,6 +64,7 @@ struct Inner {
     gate: Rate,
     generation: ArcSwap<Generation>,
     holds: Option<SharedHolds>,
+    journal: Option<SharedJournal>,
     /// Generations before it. Held here too, so that the last request on one need not pay for its end.
     retired: Mutex<Vec<Arc<Generation>>>,
     reloads: Reloads,
@@ -90,6 +93,10 @@ impl Entered {
     pub fn door(&self) -> Door {
         self.door
     }
+
+    pub(crate) fn since(&self) -> Instant {
+        self.since
+    }
 }
 
 impl Gateway {
@@ -106,6 +113,7 @@ impl Gateway {
             gate: parts.gate,
             generation: ArcSwap::from_pointee(parts.generation),
             holds: parts.holds,
+            journal: parts.journal,
             retired: Mutex::default(),
             reloads: Reloads::new(),
             shadows: Shadows::new(),
@@ -176,6 +184,10 @@ impl Gateway {
     /// Where writes wait for approval.
     pub fn holds(&self) -> Option<&SharedHolds> {
         self.0.holds.as_ref()
+    }
+
+    pub(crate) fn journal(&self) -> Option<&SharedJournal> {
+        self.0.journal.as_ref()
     }
 
     /// The record.
@@ -379,7 +391,7 @@ impl Gateway {
                 reply.answer.hold(generation);
                 Ok(reply)
             }
-            Err(refusal) => Err(self.refuse(entered, &generation, &trail, refusal)),
+            Err(refusal) => Err(self.refuse(&entered.caller, entered.door, &generation, &trail, refusal)),
         };
         // After the decision is on record, and never waited for.
         if let Some(beside) = beside {
@@ -455,7 +467,7 @@ impl Gateway {
         }
         .await;
         let beside = trail.beside.take();
-        let explained = result.map_err(|refusal| self.refuse(entered, &generation, &trail, refusal));
+        let explained = result.map_err(|refusal| self.refuse(&entered.caller, entered.door, &generation, &trail, refusal));
         if let Some(beside) = beside {
             self.shadow(beside);
         }
@@ -521,7 +533,7 @@ impl Gateway {
     }
 
     /// A policy's fault is told to the operator; the agent learns that there was one, and no more.
-    fn fault(&self, mount: &Mount, trail: &Trail, why: &str, code: &'static str) -> Refusal {
+    pub(crate) fn fault(&self, mount: &Mount, trail: &Trail, why: &str, code: &'static str) -> Refusal {
         self.0.metrics.policy_fault(code);
         tracing::error!(decision = %trail.id, mount = %mount.name(), code, why, "policy failed");
         Refusal::new(Code::PolicyFailed, "the mount's policy failed on this request, so it is denied")
@@ -609,9 +621,16 @@ impl Gateway {
     }
 
     /// Records a refusal. Where it can't be recorded, the caller gets that refusal instead: nothing leaves unrecorded.
-    fn refuse(&self, entered: &Entered, generation: &Generation, trail: &Trail, refusal: Refusal) -> Refused {
-        self.0.metrics.refused(entered.door, refusal.code);
-        self.tried(&entered.caller, refusal.code);
+    pub(crate) fn refuse(
+        &self,
+        caller: &Caller,
+        door: Door,
+        generation: &Generation,
+        trail: &Trail,
+        refusal: Refusal,
+    ) -> Refused {
+        self.0.metrics.refused(door, refusal.code);
+        self.tried(caller, refusal.code);
         if trail.recorded {
             // The decision is on record, and its completion says how it ended.
             return Refused { refusal, decision_id: Some(trail.id.to_string()) };
@@ -620,10 +639,10 @@ impl Gateway {
             id: trail.id,
             time_ms: trail.time_ms,
             generation: generation.number(),
-            agent: &entered.caller.agent,
-            session: entered.caller.session(),
+            agent: &caller.agent,
+            session: caller.session(),
             mount: Some(&trail.mount),
-            door: entered.door,
+            door,
             code: refusal.code,
             message: &refusal.message,
             // One that is too large to be recorded must still be refused as what it is.
@@ -654,20 +673,20 @@ struct Ready<'a> {
 }
 
 /// What is known of a request so far, for its record.
-struct Trail {
-    id: DecisionId,
-    time_ms: i64,
+pub(crate) struct Trail {
+    pub(crate) id: DecisionId,
+    pub(crate) time_ms: i64,
     mount: MountName,
     statement: String,
-    request: Option<DecisionRequest>,
-    plugin: Option<Digest>,
-    settings: Option<Digest>,
-    verdict: Option<Verdict>,
+    pub(crate) request: Option<DecisionRequest>,
+    pub(crate) plugin: Option<Digest>,
+    pub(crate) settings: Option<Digest>,
+    pub(crate) verdict: Option<Verdict>,
     reused: bool,
     /// What the mount's shadow is to be asked, once this is on record.
     beside: Option<Box<Beside>>,
     /// Whether the decision itself is on record.
-    recorded: bool,
+    pub(crate) recorded: bool,
 }
 
 impl Trail {
@@ -676,11 +695,15 @@ impl Trail {
             Source::Text { text, .. } => (*text).to_owned(),
             Source::Read(_) => String::new(),
         };
+        Self::of(mount, &statement)
+    }
+
+    pub(crate) fn of(mount: &MountName, statement: &str) -> Self {
         Self {
             id: DecisionId::new(),
             time_ms: now_ms(),
             mount: mount.clone(),
-            statement,
+            statement: statement.to_owned(),
             request: None,
             plugin: None,
             settings: None,

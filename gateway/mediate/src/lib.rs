@@ -29,5 +29,5 @@ pub use mount::{Assigned, Mount, MountSpec};
 pub use quarantine::{SetApart, Subject, read_quarantine};
 pub use shadow::Shadow;
 pub use write::{
-    Executed, Held, HeldWrite, HoldId, HoldStatus, Holds, NewHold, SharedHolds, Write, WriteReply, Written,
+    Begun, Entry, Executed, Held, HeldWrite, HoldId, HoldStatus, Holds, Journal, NewHold, SharedHolds, SharedJournal, Write, WriteReply, Written,
 };

@@ -8,6 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::ReplyColumn;
 
+mod journal;
+mod run;
+
+pub use journal::{Begun, Entry, Journal};
+
 /// A write as an agent asks for it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Write {
@@ -26,7 +31,8 @@ pub struct Write {
 }
 
 /// What became of a write that was not refused.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum WriteReply {
     /// It is done.
     Written(Written),
@@ -156,6 +162,9 @@ pub trait Holds: Send + Sync {
     /// One refusal for a hold that there isn't and for one that is another's.
     fn status<'a>(&'a self, caller: &'a Caller, id: &'a HoldId) -> BoxFuture<'a, Result<HoldStatus, Refusal>>;
 }
+
+/// A [`Journal`] as it is shared.
+pub type SharedJournal = Arc<dyn Journal>;
 
 /// A [`Holds`] as it is shared.
 pub type SharedHolds = Arc<dyn Holds>;

@@ -6,7 +6,7 @@ use mountgate_core::{ClaimName, ClaimValue, Claims, Code, ColumnName, ColumnType
 
 use crate::{Bind, Dialect, KeyPart, OutputColumn, Plan};
 
-/// Proof that its content was made by [`Plan::authorize`]: resolved, rewritten, and bound to a caller's claims.
+/// Proof that its content was made by [`Plan::authorize`] or [`crate::WritePlan::authorize`]: resolved, rewritten, and bound to a caller's claims.
 #[derive(Debug)]
 pub struct Authorized<T>(T);
 
@@ -14,6 +14,11 @@ impl<T> Authorized<T> {
     /// What is authorized.
     pub fn get(&self) -> &T {
         &self.0
+    }
+
+    /// For the two ways to bind a plan alone.
+    pub(crate) fn of(authorized: T) -> Self {
+        Self(authorized)
     }
 
     /// What is authorized, without the proof.
@@ -75,17 +80,7 @@ impl Plan {
         claims: &Claims,
         keys: &dyn MaskKeys,
     ) -> Result<Authorized<Read>, Refusal> {
-        if parameters.len() != self.parameters {
-            return Err(Refusal::new(
-                Code::ParameterInvalid,
-                format!("the statement takes {} parameters and got {}", self.parameters, parameters.len()),
-            )
-            .hint("pass exactly one value for each parameter"));
-        }
-        if parameters.iter().any(holds_nul) {
-            return Err(Refusal::new(Code::ParameterInvalid, "a parameter contains a NUL character")
-                .hint("send bytes as bytes, not as text"));
-        }
+        check_parameters(parameters, self.parameters)?;
         let mut values = Vec::with_capacity(self.binds.len());
         for bind in &self.binds {
             values.push(match bind {
@@ -128,6 +123,22 @@ impl Plan {
         }
         Ok(Authorized(Read { plan: Arc::clone(self), values, claims: wanted }))
     }
+}
+
+/// That there are as many parameters as wanted, and that a store can take each.
+pub(crate) fn check_parameters(parameters: &[Value], wanted: usize) -> Result<(), Refusal> {
+    if parameters.len() != wanted {
+        return Err(Refusal::new(
+            Code::ParameterInvalid,
+            format!("the statement takes {wanted} parameters and got {}", parameters.len()),
+        )
+        .hint("pass exactly one value for each parameter"));
+    }
+    if parameters.iter().any(holds_nul) {
+        return Err(Refusal::new(Code::ParameterInvalid, "a parameter contains a NUL character")
+            .hint("send bytes as bytes, not as text"));
+    }
+    Ok(())
 }
 
 fn claim(

@@ -29,6 +29,7 @@ mod resolve;
 mod statement;
 mod tokens;
 mod view;
+mod write;
 
 pub use authorize::{Authorized, MaskKeys, Read};
 pub use demand::sought::Sought;
@@ -36,6 +37,7 @@ pub use dialect::Dialect;
 pub use plan::{Bind, KeyPart, OutputColumn, Plan};
 pub use read::ReadRequest;
 pub use statement::Statement;
+pub use write::{Assigned, BoundWrite, Lookup, ParentLookup, WritePlan, WriteStatement};
 
 /// Runs what recurses with a statement's nesting, on a stack that is large enough: an agent's text must not overflow
 /// a worker's.

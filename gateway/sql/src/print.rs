@@ -24,6 +24,7 @@ pub(crate) fn print(
     scope: &Scope,
     resolved: &Resolved<'_>,
     parameters: usize,
+    lazily: bool,
 ) -> Result<Plan, Refusal> {
     let mut printer = Printer {
         dialect,
@@ -31,7 +32,8 @@ pub(crate) fn print(
         scope,
         items: &resolved.items,
         outputs: resolved,
-        binds: (0..parameters).map(Bind::Parameter).collect(),
+        // PostgreSQL takes no parameter that is not used; those of a write are spread over several statements.
+        binds: (0..if lazily { 0 } else { parameters }).map(Bind::Parameter).collect(),
         leaky: resolved.leaky,
         fenced: Vec::new(),
         held: Vec::new(),

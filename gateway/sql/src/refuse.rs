@@ -49,6 +49,11 @@ pub(crate) fn too_much(what: &str, bound: usize) -> Refusal {
         .hint("split it into smaller statements")
 }
 
+/// Not one write of the dialect.
+pub(crate) fn not_a_write(why: impl Into<String>) -> Refusal {
+    Refusal::new(Code::Unparseable, why).hint("send exactly one INSERT, UPDATE or DELETE in the mount's dialect")
+}
+
 /// Not one statement of the dialect.
 pub(crate) fn unparseable(why: impl Into<String>) -> Refusal {
     Refusal::new(Code::Unparseable, why).hint("send exactly one SELECT statement in the mount's dialect")

@@ -108,7 +108,7 @@ impl Statement {
         let (mut resolved, _) =
             resolve::resolve(inner.dialect, View::Scope(scope), &inner.text, &inner.query, &inner.extras, false)?;
         demand::meet(&mut resolved)?;
-        let plan = print::print(inner.dialect, scope, &resolved, inner.parameters)?;
+        let plan = print::print(inner.dialect, scope, &resolved, inner.parameters, false)?;
         Ok(Plan { sought: demand::sought::sought(&resolved), ..plan })
     }
 }

@@ -73,6 +73,14 @@ impl<'a> Rel<'a> {
         places.filter(|places| !places.is_empty())
     }
 
+    /// The relation as the store has it.
+    pub(crate) fn store(self) -> &'a RelationInfo {
+        match self {
+            Self::Ceiling(_, relation) => &relation.store,
+            Self::Scope(_, relation) => &relation.store,
+        }
+    }
+
     pub(crate) fn width(self) -> usize {
         match self {
             Self::Ceiling(_, relation) => relation.columns.len(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use mountgate_core::{ClaimName, ClaimValue, MountName, Refusal};
-use mountgate_mediate::{Mint, Query, Read};
+use mountgate_mediate::{Mint, Query, Read, Write};
 
 use super::{
     Fields, Item, Path,
@@ -41,6 +41,24 @@ pub(crate) fn statement(fields: &mut Fields, mount: MountName) -> Result<Query, 
     };
     let purpose = fields.text("purpose")?;
     Ok(Query { mount, sql, params, purpose })
+}
+
+/// `POST /v1/write`: `{mount, sql, params, purpose, idempotency_key, reason}`.
+///
+/// # Errors
+/// A body of another shape.
+pub(crate) fn write(item: Item) -> Result<Write, Refusal> {
+    let known = ["mount", "sql", "params", "purpose", "idempotency_key", "reason"];
+    let mut fields = Fields::open(item, Path::default())?.knowing(&known);
+    let mount = MountName::new(fields.need_text("mount")?);
+    let Query { mount, sql, params, purpose } = statement(&mut fields, mount)?;
+    let idempotency_key = fields.text("idempotency_key")?;
+    let reason = fields.text("reason")?;
+    fields.end()?;
+    if idempotency_key.as_ref().is_some_and(String::is_empty) {
+        return Err(malformed("`idempotency_key` is empty").hint("leave it out, or take a random one"));
+    }
+    Ok(Write { mount, sql, params, purpose, idempotency_key, reason })
 }
 
 /// `POST /v1/sessions`: `{agent, claims, ttl_seconds}`.

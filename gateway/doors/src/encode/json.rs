@@ -110,7 +110,7 @@ pub(super) fn error(refusal: &Refusal, decision_id: Option<&str>, out: &mut Byte
     }
 }
 
-fn columns(columns: &[ReplyColumn], out: &mut BytesMut) {
+pub(super) fn columns(columns: &[ReplyColumn], out: &mut BytesMut) {
     out.put_u8(b'[');
     for (at, column) in columns.iter().enumerate() {
         out.put_slice(if at > 0 { b",{\"name\":" } else { b"{\"name\":" });
@@ -132,7 +132,7 @@ fn columns(columns: &[ReplyColumn], out: &mut BytesMut) {
     out.put_u8(b']');
 }
 
-fn values(values: &[Value], out: &mut BytesMut) {
+pub(super) fn values(values: &[Value], out: &mut BytesMut) {
     out.put_u8(b'[');
     for (at, item) in values.iter().enumerate() {
         if at > 0 {

@@ -24,22 +24,7 @@ impl Writer {
             text("mode", out);
             text(OBSERVE, out);
         }
-        text("columns", out);
-        array(columns.len(), out);
-        for column in columns {
-            map(if column.masks.is_empty() { 2 } else { 3 }, out);
-            text("name", out);
-            text(&column.name, out);
-            text("type", out);
-            text(&column.ty, out);
-            if !column.masks.is_empty() {
-                text("masks", out);
-                array(column.masks.len(), out);
-                for mask in &column.masks {
-                    text(mask, out);
-                }
-            }
-        }
+        self::columns(columns, out);
         text("rows", out);
         out.put_u8(0xdd);
         let length_at = out.len();
@@ -68,6 +53,26 @@ impl Writer {
     }
 }
 
+/// The key `columns`, and them.
+pub(super) fn columns(columns: &[ReplyColumn], out: &mut BytesMut) {
+    text("columns", out);
+    array(columns.len(), out);
+    for column in columns {
+        map(if column.masks.is_empty() { 2 } else { 3 }, out);
+        text("name", out);
+        text(&column.name, out);
+        text("type", out);
+        text(&column.ty, out);
+        if !column.masks.is_empty() {
+            text("masks", out);
+            array(column.masks.len(), out);
+            for mask in &column.masks {
+                text(mask, out);
+            }
+        }
+    }
+}
+
 // Writing to a buffer that grows does not fail.
 fn ok<T, E>(result: Result<T, E>) {
     debug_assert!(result.is_ok());
@@ -81,7 +86,7 @@ pub(super) fn map(items: usize, out: &mut BytesMut) {
     ok(rmp::encode::write_map_len(&mut out.writer(), length(items)));
 }
 
-fn array(items: usize, out: &mut BytesMut) {
+pub(super) fn array(items: usize, out: &mut BytesMut) {
     ok(rmp::encode::write_array_len(&mut out.writer(), length(items)));
 }
 
@@ -90,7 +95,7 @@ pub(super) fn text(text: &str, out: &mut BytesMut) {
     out.put_slice(text.as_bytes());
 }
 
-fn integer(number: i64, out: &mut BytesMut) {
+pub(super) fn integer(number: i64, out: &mut BytesMut) {
     ok(rmp::encode::write_sint(&mut out.writer(), number));
 }
 

@@ -8,7 +8,7 @@ use hyper::{
     header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 use mountgate_core::{Code, Refusal};
-use mountgate_mediate::{OBSERVE, Refused};
+use mountgate_mediate::{OBSERVE, Refused, WriteReply};
 use serde::Serialize;
 
 use crate::{
@@ -66,6 +66,21 @@ pub(crate) fn described(value: &impl Serialize, decision_id: Option<&str>, forma
     if let Some(id) = decision_id {
         decided(&mut response, id);
     }
+    response
+}
+
+/// What became of a write: 202 where it waits for approval.
+pub(crate) fn written(reply: &WriteReply, format: Format) -> Response<Payload> {
+    let encoding = format.of_objects();
+    let mut response = bytes(encode::written(reply, encoding), encoding);
+    let id = match reply {
+        WriteReply::Written(written) => &written.decision_id,
+        WriteReply::Held(held) => {
+            *response.status_mut() = StatusCode::ACCEPTED;
+            &held.decision_id
+        }
+    };
+    decided(&mut response, id);
     response
 }
 

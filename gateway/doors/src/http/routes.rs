@@ -10,6 +10,7 @@ use crate::body::shown;
 pub(crate) enum Handler {
     Query,
     Read,
+    Write,
     Mounts,
     Mount,
     Explain,
@@ -63,6 +64,15 @@ pub(crate) static ROUTES: &[Route] = &[
         summary: "Reads from one table, without SQL.",
         body: Some("Read"),
         success: Success::Rows,
+        token: AGENT,
+    },
+    Route {
+        method: Method::POST,
+        path: "/v1/write",
+        handler: Handler::Write,
+        summary: "Inserts, updates or deletes rows of one table, within what the mount lets be written.",
+        body: Some("Write"),
+        success: Success::Object("Written"),
         token: AGENT,
     },
     Route {

@@ -42,6 +42,29 @@ pub(super) fn all() -> Value {
             "params": { "type": ["array", "null"], "items": of("Parameter"), "description": "by position" },
             "purpose": { "type": ["string", "null"], "maxLength": 500, "description": "what the answer is for" },
         })),
+        "Write": strict(&["mount", "sql"], json!({
+            "mount": text("the mount"),
+            "sql": text("one INSERT, UPDATE or DELETE in the mount's dialect"),
+            "params": { "type": ["array", "null"], "items": of("Parameter"), "description": "by position" },
+            "purpose": { "type": ["string", "null"], "maxLength": 500, "description": "what the write is for" },
+            "idempotency_key": {
+                "type": ["string", "null"], "minLength": 1, "maxLength": 200,
+                "description": "the same request under the same key is one write and one answer",
+            },
+            "reason": { "type": ["string", "null"], "maxLength": 2000, "description": "for the people who approve" },
+        })),
+        "Written": object(&["decision_id", "state", "changed", "columns", "rows"], json!({
+            "decision_id": text("under which the ledger has it"),
+            "state": { "const": "written" },
+            "changed": cap,
+            "columns": list(of("Column")),
+            "rows": list(list(json!({}))),
+        })),
+        "Held": object(&["decision_id", "state", "write"], json!({
+            "decision_id": text("under which the ledger has it"),
+            "state": { "const": "held" },
+            "write": text("the id under which it waits"),
+        })),
         "Parameter": {
             "description": "A bare value, a list of values of one type, or a typed value. See docs/types.md.",
             "oneOf": [

@@ -23,13 +23,15 @@ pub(super) fn failed(error: &Error, phase: Phase) -> StoreError {
     let class = match code.code().get(..2).unwrap_or_default() {
         // What the server can't read as a parameter's type shows when the parameters are bound.
         "22" if phase == Phase::Bind && is_unreadable(code) => Class::Parameter,
-        "22" | "23" => Class::Data,
+        "22" => Class::Data,
+        // Constraints, CHECK OPTION, and what a trigger raises.
+        "23" | "44" | "P0" => Class::Constraint,
         "53" | "54" => Class::Resource,
         "08" => Class::Unavailable,
         "57" if *code == SqlState::QUERY_CANCELED => Class::Timeout,
         "57" => Class::Unavailable,
-        // A conflict with recovery on a replica, a deadlock: it may go better next time.
-        "40" => Class::Unavailable,
+        // A change by something else, a deadlock, a conflict with recovery on a replica: it may go better next time.
+        "40" => Class::Conflict,
         "55" if *code == SqlState::LOCK_NOT_AVAILABLE => Class::Timeout,
         // A text that can't be put into the database's encoding, a lost relation of an internal kind: see the log.
         _ => Class::Refused,

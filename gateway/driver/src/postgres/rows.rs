@@ -303,7 +303,7 @@ impl Drop for Running {
 }
 
 /// A cell as the server sent it.
-struct Cell<'a>(Option<&'a [u8]>);
+pub(super) struct Cell<'a>(pub(super) Option<&'a [u8]>);
 
 impl<'a> FromSql<'a> for Cell<'a> {
     fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {

@@ -32,6 +32,8 @@ pub(super) struct Control {
     job: Mutex<Option<Under>>,
     /// The store is closing.
     closing: AtomicBool,
+    /// When a write transaction is over, on a connection that is for one.
+    writing_until: Option<Instant>,
 }
 
 struct Under {
@@ -48,6 +50,11 @@ pub(super) enum Ended {
 }
 
 impl Control {
+    /// What ends a write transaction.
+    pub(super) fn writing(until: Instant) -> Self {
+        Self { writing_until: Some(until), ..Self::default() }
+    }
+
     pub(super) fn begin(&self, deadline: Instant, outbox: Outbox) {
         *self.job.lock() = Some(Under { deadline, outbox });
     }
@@ -92,7 +99,10 @@ impl Control {
     /// The progress handler: rows that have waited are sent on while SQLite looks for the next one.
     fn progress(&self) -> bool {
         let mut job = self.job.lock();
-        let Some(under) = job.as_mut() else { return self.closing.load(Ordering::Acquire) };
+        let Some(under) = job.as_mut() else {
+            return self.closing.load(Ordering::Acquire)
+                || self.writing_until.is_some_and(|until| Instant::now() >= until);
+        };
         under.outbox.flush_stale();
         self.ended_of(under).is_some()
     }
@@ -109,11 +119,43 @@ pub(super) struct Guarded {
 pub(super) fn open(config: &SqliteConfig, schema: Option<&str>, control: &Arc<Control>) -> Result<Guarded, StoreError> {
     let mut connection = match schema {
         None => open_plain(&config.path)?,
-        Some(schema) => open_attached(&config.path, schema)?,
+        Some(schema) => open_attached(&config.path, schema, flags())?,
     };
     let guard = guard(&mut connection, config, schema, control).map_err(|e| super::failed(&e))?;
     Ok(Guarded { connection, guard, walls: Walls::default() })
 }
+
+/// Opens a connection for one write transaction. It is as guarded as the others: what it may write, and when, the guard
+/// is told for each change.
+pub(super) fn open_to_write(
+    config: &SqliteConfig,
+    schema: Option<&str>,
+    control: &Arc<Control>,
+) -> Result<Guarded, StoreError> {
+    let mut connection = match schema {
+        None => {
+            let path = absolute(&config.path)?;
+            let open = || {
+                let connection = Connection::open_with_flags(&path, WRITING)?;
+                harden(&connection, "main")?;
+                Ok(connection)
+            };
+            open().map_err(|e: rusqlite::Error| unavailable(&path, &e))?
+        }
+        Some(schema) => open_attached(&config.path, schema, WRITING)?,
+    };
+    let set = |connection: &Connection| {
+        // The tables' own triggers run: without them the file's rules would not hold.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, true).map(drop)
+    };
+    set(&connection).map_err(|e| super::failed(&e))?;
+    let guard = guard(&mut connection, config, schema, control).map_err(|e| super::failed(&e))?;
+    connection.set_limit(Limit::SQLITE_LIMIT_TRIGGER_DEPTH, 10).map_err(|e| super::failed(&e))?;
+    Ok(Guarded { connection, guard, walls: Walls::default() })
+}
+
+const WRITING: OpenFlags =
+    OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_NO_MUTEX).union(OpenFlags::SQLITE_OPEN_EXRESCODE);
 
 fn flags() -> OpenFlags {
     let how =
@@ -129,11 +171,11 @@ pub(super) fn open_plain(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-/// Opens a read-only connection whose `main` is nothing, and attaches the file to it under a name of ours.
-fn open_attached(path: &Path, schema: &str) -> Result<Connection, StoreError> {
+/// Opens a connection whose `main` is nothing, and attaches the file to it under a name of ours.
+fn open_attached(path: &Path, schema: &str, flags: OpenFlags) -> Result<Connection, StoreError> {
     let path = absolute(path)?;
     let open = || {
-        let connection = Connection::open_with_flags(":memory:", flags())?;
+        let connection = Connection::open_with_flags(":memory:", flags)?;
         let text = path.to_str().ok_or_else(|| rusqlite::Error::InvalidPath(path.clone()))?;
         connection.execute(&format!("ATTACH DATABASE ?1 AS {}", quoted(schema)), [text])?;
         harden(&connection, schema)?;

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use mountgate_core::{
-    Value,
+    Value, Verb,
     weaken::{Defence, is_down},
 };
 use parking_lot::Mutex;
@@ -38,6 +38,8 @@ enum Mode {
     Idle,
     /// The gateway's own work: views are made.
     Own,
+    /// A change of one row: a statement that the gateway made of keys and values.
+    Writing(Writing),
     /// A statement of a file that no wall stands before.
     Open,
     /// A statement behind a wall.
@@ -50,7 +52,48 @@ enum Mode {
     },
 }
 
+/// What a change may do.
+pub(super) struct Writing {
+    pub(super) verb: Verb,
+    /// The table, as the file spells it.
+    pub(super) table: String,
+    /// The columns that an update may set.
+    pub(super) columns: HashSet<String>,
+    /// The file's own triggers: what they do is the file's doing.
+    pub(super) triggers: HashSet<String>,
+}
+
+impl Writing {
+    /// One table, one verb, those columns; whatever else is written, a trigger of the file's own writes. What is read
+    /// tells nobody anything: no text of an agent's is in the statement, and its answer is the row's key.
+    fn may(&self, context: &AuthContext<'_>, schema: &str) -> bool {
+        let own = |table: &str| context.database_name == Some(schema) && table == self.table;
+        let by_trigger = context.accessor.is_some_and(|name| self.triggers.contains(name));
+        match context.action {
+            AuthAction::Select | AuthAction::Recursive | AuthAction::Read { .. } => true,
+            AuthAction::Function { function_name } => {
+                let name = function_name.to_ascii_lowercase();
+                !BARRED.contains(&name.as_str()) && !OWN_FUNCTIONS.contains(&name.as_str())
+            }
+            AuthAction::Insert { table_name } => by_trigger || self.verb == Verb::Insert && own(table_name),
+            AuthAction::Delete { table_name } => by_trigger || self.verb == Verb::Delete && own(table_name),
+            AuthAction::Update { table_name, column_name } => {
+                by_trigger || self.verb == Verb::Update && own(table_name) && self.columns.contains(column_name)
+            }
+            _ => false,
+        }
+    }
+}
+
 impl Guard {
+    /// Makes a change, and lets it do no more than that.
+    pub(super) fn writing<T>(&self, writing: Writing, work: impl FnOnce() -> T) -> T {
+        let before = std::mem::replace(&mut *self.mode.lock(), Mode::Writing(writing));
+        let done = work();
+        *self.mode.lock() = before;
+        done
+    }
+
     pub(super) fn new(schema: Option<&str>, modules: HashSet<String>, functions: HashSet<String>) -> Self {
         let mode = if schema.is_some() { Mode::Idle } else { Mode::Open };
         Self { mode: Mutex::new(mode), schema: schema.map(Into::into), modules, functions }
@@ -77,7 +120,7 @@ impl Guard {
                 let unknown = unknown.take();
                 asked.then(|| unknown.unwrap_or_default())
             }
-            Mode::Idle | Mode::Own | Mode::Open => None,
+            Mode::Idle | Mode::Own | Mode::Open | Mode::Writing(_) => None,
         }
     }
 
@@ -101,7 +144,7 @@ impl Guard {
     fn behind<T>(&self, look: impl FnOnce(&BehindSqlite) -> Option<T>) -> Option<T> {
         match &*self.mode.lock() {
             Mode::Walled { behind, .. } => look(behind),
-            Mode::Idle | Mode::Own | Mode::Open => None,
+            Mode::Idle | Mode::Own | Mode::Open | Mode::Writing(_) => None,
         }
     }
 
@@ -111,7 +154,8 @@ impl Guard {
             Mode::Own => true,
             Mode::Idle => false,
             Mode::Open => self.may_open(context),
-            Mode::Walled { .. } if is_down(Defence::Authorizer) => true,
+            Mode::Writing(_) | Mode::Walled { .. } if is_down(Defence::Authorizer) => true,
+            Mode::Writing(writing) => writing.may(context, self.schema.as_deref().unwrap_or("main")),
             Mode::Walled { behind, unknown, asked } => {
                 *asked = true;
                 self.may(context, behind, unknown)

@@ -128,22 +128,11 @@ impl Run<'_> {
         values: &[Value],
         sound: &mut bool,
     ) -> Result<(), StoreError> {
-        *sound = false;
-        walls.stand(self.connection, self.guard, &behind.wall).map_err(|e| self.failed(&e))?;
-        *sound = true;
-        // What is kept prepared was authorized under its wall alone: under another, the same text is another statement.
-        let text = format!("/*{} {}*/{sql}", behind.wall.id(), u8::from(behind.lends));
-        self.guard.begin(behind);
-        let statement = self.connection.prepare_cached(&text).map_err(|e| self.failed(&e))?;
-        if let Some(unknown) = self.guard.prepared() {
-            let relation = unknown.iter().find(|name| wall::is_relation(self.connection, self.guard, name));
-            let why = relation.map(|name| format!("`{name}` is read from outside of the wall"));
-            if let Some(why) = why.or_else(|| unasked::refused(sql).map(str::to_owned)) {
-                // What is kept prepared is sound.
-                statement.discard();
-                return Err(StoreError::new(Class::Refused, why));
-            }
-        }
+        let prepared = prepare_behind(self.connection, self.guard, walls, behind, sql, sound);
+        let statement = prepared.map_err(|error| match self.control.ended() {
+            Some(ended) => because(ended),
+            None => error,
+        })?;
         self.rows(statement, values)
     }
 
@@ -216,6 +205,35 @@ impl Run<'_> {
             None => failed(error),
         }
     }
+}
+
+/// Prepares a statement behind a wall, from where it reads the wall's views and nothing else. `sound` tells whether the
+/// connection is as it was.
+pub(super) fn prepare_behind<'c>(
+    connection: &'c Connection,
+    guard: &Guard,
+    walls: &mut Walls,
+    behind: BehindSqlite,
+    sql: &str,
+    sound: &mut bool,
+) -> Result<CachedStatement<'c>, StoreError> {
+    *sound = false;
+    walls.stand(connection, guard, &behind.wall).map_err(|e| failed(&e))?;
+    *sound = true;
+    // What is kept prepared was authorized under its wall alone: under another, the same text is another statement.
+    let text = format!("/*{} {}*/{sql}", behind.wall.id(), u8::from(behind.lends));
+    guard.begin(behind);
+    let statement = connection.prepare_cached(&text).map_err(|e| failed(&e))?;
+    if let Some(unknown) = guard.prepared() {
+        let relation = unknown.iter().find(|name| wall::is_relation(connection, guard, name));
+        let why = relation.map(|name| format!("`{name}` is read from outside of the wall"));
+        if let Some(why) = why.or_else(|| unasked::refused(sql).map(str::to_owned)) {
+            // What is kept prepared is sound.
+            statement.discard();
+            return Err(StoreError::new(Class::Refused, why));
+        }
+    }
+    Ok(statement)
 }
 
 fn describe(statement: &Statement<'_>) -> Vec<RowColumn> {

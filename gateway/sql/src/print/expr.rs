@@ -5,8 +5,9 @@ use mountgate_core::{
     weaken::{Defence, is_down},
 };
 
-use super::{Printer, literal, placeholder, query::Names};
+use super::{Printer, literal, query::Names};
 use crate::{
+    Bind,
     Dialect, allow,
     ir::{Call, Expr, Over, Quantified, Query, Subscript},
     resolve::cost::written_count,
@@ -41,7 +42,7 @@ impl<'a> Printer<'_, 'a> {
                 self.column(*item, *column);
             }
             Expr::Parameter(at) => {
-                let placeholder = placeholder(self.dialect, *at);
+                let placeholder = self.bind(Bind::Parameter(*at));
                 self.push(&placeholder);
             }
             Expr::Number(digits) => self.push(digits),
