@@ -1,12 +1,6 @@
 //! Idempotency keys, in a file of the state folder: what was asked under which key, and what was answered.
 
-use std::{
-    fs::OpenOptions,
-    os::unix::fs::OpenOptionsExt as _,
-    path::Path,
-    sync::Arc,
-    time::Duration,
-};
+use std::{fs::OpenOptions, os::unix::fs::OpenOptionsExt as _, path::Path, sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 use mountgate_core::{Code, Refusal};
@@ -15,7 +9,7 @@ use parking_lot::Mutex;
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 
 /// The file's name.
-pub const WRITES: &str = "writes.db";
+pub(crate) const WRITES: &str = "writes.db";
 
 /// How long an answer is told again, in milliseconds.
 const KEPT_MS: i64 = 7 * 24 * 3600 * 1000;
@@ -31,7 +25,7 @@ const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS writes (
 
 /// The journal of a state folder.
 #[derive(Clone)]
-pub struct FileJournal {
+pub(crate) struct FileJournal {
     connection: Arc<Mutex<Connection>>,
     run: Arc<str>,
 }
@@ -41,7 +35,7 @@ impl FileJournal {
     ///
     /// # Errors
     /// Where it can't be had.
-    pub fn open(folder: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn open(folder: &Path) -> anyhow::Result<Self> {
         let path = folder.join(WRITES);
         // Answers are in it: nobody else reads them.
         OpenOptions::new().create(true).append(true).mode(0o600).open(&path)?;

@@ -82,6 +82,21 @@ impl Fixture {
         Ok(Self { gateway: server.gateway().clone(), server: Some(server), folder })
     }
 
+    /// A gateway over a PostgreSQL database, as that login sees it; no wall stands there.
+    ///
+    /// # Errors
+    /// As [`Fixture::with`].
+    pub async fn postgres(url: &str, mount: &str) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        std::fs::create_dir(folder.path().join("mounts"))?;
+        std::fs::write(folder.path().join("mounts/test.toml"), mount)?;
+        let path = folder.path().join("mountgate.toml");
+        let backend = format!("[backends.shop]\nkind = \"postgres\"\nurl = {url:?}\nwall = \"off\"\n");
+        std::fs::write(&path, format!("{backend}\n[gate]\nrequests = \"100_000/second\"\n"))?;
+        let server = Server::start(&path, Overrides { data_port: Some(0), admin_port: Some(0) }).await?;
+        Ok(Self { gateway: server.gateway().clone(), server: Some(server), folder })
+    }
+
     /// The folder of the configuration, the data and the state.
     pub fn folder(&self) -> &std::path::Path {
         self.folder.path()

@@ -25,8 +25,8 @@ use self::wall::{
 };
 
 pub use answer::{Answer, Summary};
-pub use write::{Aim, Ended, Ran};
 pub use mountgate_driver::{Batch, FileView, RowColumn};
+pub use write::{Aim, Ended, Ran};
 
 /// A store with its name; and where the store has a wall, for one mount.
 #[derive(Debug)]

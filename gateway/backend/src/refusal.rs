@@ -34,9 +34,12 @@ fn told(error: &StoreError, decision: DecisionId, timeout: Duration) -> Refusal 
         }
         Class::Conflict => {
             tracing::info!(%decision, detail, "something else changed the same at the same time");
-            Refusal::new(Code::WriteConflict, "something else changed the same rows at the same time; nothing is changed")
-                .hint("ask again")
-                .retry_after(1)
+            Refusal::new(
+                Code::WriteConflict,
+                "something else changed the same rows at the same time; nothing is changed",
+            )
+            .hint("ask again")
+            .retry_after(1)
         }
         Class::Resource => {
             tracing::info!(%decision, detail, "the statement is over a limit of the store");

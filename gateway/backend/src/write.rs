@@ -4,12 +4,7 @@
 //! Two walls stand here too. The look-ups that `sql` printed say whether a row is in scope; the wall's own view of the
 //! relation, named from the ceiling alone, is asked the same in words of this file.
 
-use std::{
-    cmp::Ordering,
-    collections::BTreeSet,
-    sync::Arc,
-    time::Instant,
-};
+use std::{cmp::Ordering, collections::BTreeSet, sync::Arc, time::Instant};
 
 use mountgate_core::{
     ClaimName, ClaimValue, Code, ColumnType, Effect, Refusal, RelationCeiling, RowChange, Value, Verb,
@@ -152,8 +147,7 @@ impl Run<'_> {
             return Err(Refusal::new(Code::WriteNotAllowed, "nothing can be written behind this backend's wall")
                 .hint("ask the mount's owner"));
         }
-        let mut transaction =
-            self.backend.store.begin(self.begin()).await.map_err(|error| self.failed(&error))?;
+        let mut transaction = self.backend.store.begin(self.begin()).await.map_err(|error| self.failed(&error))?;
         let tx = &mut transaction;
         let rows = self.rows(tx).await?;
         let mut returned = Vec::new();
@@ -171,10 +165,8 @@ impl Run<'_> {
             if deletes {
                 self.returning(tx, &key, &mut returned).await?;
             }
-            self.parents(tx, |column| {
-                change.set.iter().find(|(set, _)| set == column).map(|(_, value)| value.clone())
-            })
-            .await?;
+            self.parents(tx, |column| change.set.iter().find(|(set, _)| set == column).map(|(_, value)| value.clone()))
+                .await?;
             let mut changed = tx.change(change).await.map_err(|error| self.unchanged(&error))?;
             // A trigger may have turned it down without a word.
             let (Some(after_key), true) = (changed.pop(), changed.is_empty()) else {
@@ -313,12 +305,8 @@ impl Run<'_> {
         let info = &self.ceiling.store;
         let pairs: Vec<String> =
             info.key.iter().enumerate().map(|(at, key)| format!("{} = ?{}", quoted(key.as_str()), at + 1)).collect();
-        let sql = format!(
-            "SELECT 1 FROM {}.{} WHERE {}",
-            quoted(&wall.schema),
-            quoted(&wall.name),
-            pairs.join(" AND ")
-        );
+        let sql =
+            format!("SELECT 1 FROM {}.{} WHERE {}", quoted(&wall.schema), quoted(&wall.name), pairs.join(" AND "));
         let found = tx.read(Arc::from(sql), key.to_vec(), 1).await.map_err(|error| self.failed(&error))?;
         if found.is_empty() {
             tracing::warn!(decision = %self.decision, "the store's wall does not show a row of a write");
@@ -365,10 +353,14 @@ impl Run<'_> {
             }
         }
         returned.push(row);
-        let weight = returned.iter().flatten().map(Value::weight).fold(0u64, |sum, more| sum.saturating_add(more as u64));
+        let weight =
+            returned.iter().flatten().map(Value::weight).fold(0u64, |sum, more| sum.saturating_add(more as u64));
         if returned.len() as u64 > self.caps.max_rows || weight > self.caps.max_bytes {
-            return Err(Refusal::new(Code::ResourceLimit, "the write returns more than is allowed; nothing is changed")
-                .hint("return fewer columns, or write fewer rows"));
+            return Err(Refusal::new(
+                Code::ResourceLimit,
+                "the write returns more than is allowed; nothing is changed",
+            )
+            .hint("return fewer columns, or write fewer rows"));
         }
         Ok(())
     }

@@ -4,9 +4,9 @@
 mod json;
 mod msgpack;
 mod object;
-mod written;
 #[cfg(test)]
 mod tests;
+mod written;
 
 use bytes::BytesMut;
 use mountgate_core::{Refusal, Value};

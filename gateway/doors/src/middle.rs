@@ -49,11 +49,7 @@ pub(crate) trait Middle: Clone + Send + Sync + 'static {
         entered: &Self::Entered,
         read: Read,
     ) -> impl Future<Output = Result<Opened<Self::Rows>, Refused>> + Send;
-    fn write(
-        &self,
-        entered: &Self::Entered,
-        write: Write,
-    ) -> impl Future<Output = Result<WriteReply, Refused>> + Send;
+    fn write(&self, entered: &Self::Entered, write: Write) -> impl Future<Output = Result<WriteReply, Refused>> + Send;
     fn explain(
         &self,
         entered: &Self::Entered,

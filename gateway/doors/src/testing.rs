@@ -13,8 +13,8 @@ use std::{
 use mountgate_backend::Batch;
 use mountgate_core::{Code, Door, MountName, Refusal, Value};
 use mountgate_mediate::{
-    ColumnDetail, Explanation, Held, HoldId, Mint, Minted, MountDetail, MountSummary, Query, Read, Refused, ReplyCaps, ReplyColumn,
-    TableDetail, Write, WriteReply, Written,
+    ColumnDetail, Explanation, Held, HoldId, Mint, Minted, MountDetail, MountSummary, Query, Read, Refused, ReplyCaps,
+    ReplyColumn, TableDetail, Write, WriteReply, Written,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},

@@ -19,9 +19,9 @@ use std::{fmt, sync::Arc, time::Duration};
 use mountgate_core::{Catalogue, RelationName, Value};
 
 pub use error::{Class, StoreError};
-pub use postgres::{PostgresAdmin, PostgresConfig, PostgresStore, Transactions, scram_verifier};
+pub use postgres::{PostgresAdmin, PostgresConfig, PostgresStore, PostgresTransaction, Transactions, scram_verifier};
 pub use rows::{Batch, RowColumn, Rows};
-pub use sqlite::{BehindSqlite, FileView, Shown, SqliteConfig, SqliteStore, SqliteWall, WalledView};
+pub use sqlite::{BehindSqlite, FileView, Shown, SqliteConfig, SqliteStore, SqliteTransaction, SqliteWall, WalledView};
 pub use write::{Begin, Change, Transaction, TransactionRows, Uncommitted, Writable};
 
 /// Which store to open, and how.

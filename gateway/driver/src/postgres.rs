@@ -27,7 +27,7 @@ use crate::{Behind, Call, Class, Rows, StoreError, rows::Source};
 pub use admin::{PostgresAdmin, scram_verifier};
 pub use config::{PostgresConfig, Transactions};
 pub(crate) use rows::PostgresRows;
-pub(crate) use writer::PostgresTransaction;
+pub use writer::PostgresTransaction;
 
 /// An open PostgreSQL database.
 #[derive(Clone)]

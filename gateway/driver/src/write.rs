@@ -202,11 +202,7 @@ impl Spelling<'_> {
         let sql = match verb {
             Verb::Insert => {
                 let marks: Vec<String> = (1..=names.len()).map(|at| format!("{}{at}", self.mark)).collect();
-                format!(
-                    "INSERT INTO {table} ({}) VALUES ({}) RETURNING {returned}",
-                    names.join(", "),
-                    marks.join(", ")
-                )
+                format!("INSERT INTO {table} ({}) VALUES ({}) RETURNING {returned}", names.join(", "), marks.join(", "))
             }
             Verb::Update => {
                 let pairs: Vec<String> =

@@ -19,7 +19,8 @@ use mountgate_limits::{BudgetKey, GateKey, Gated, Limiter, Permitted};
 use parking_lot::Mutex;
 
 use crate::{
-    Explanation, Generation, Mint, Minted, Mount, Query, Read, Refused, Reply, ReplyCaps, ReplyColumn, SharedHolds, SharedJournal,
+    Explanation, Generation, Mint, Minted, Mount, Query, Read, Refused, Reply, ReplyCaps, ReplyColumn, SharedHolds,
+    SharedJournal,
     decide::{Decided, Failed, Question},
     describe::explained,
     known::{Known, Planned, Unplanned},
@@ -467,7 +468,8 @@ impl Gateway {
         }
         .await;
         let beside = trail.beside.take();
-        let explained = result.map_err(|refusal| self.refuse(&entered.caller, entered.door, &generation, &trail, refusal));
+        let explained =
+            result.map_err(|refusal| self.refuse(&entered.caller, entered.door, &generation, &trail, refusal));
         if let Some(beside) = beside {
             self.shadow(beside);
         }

@@ -29,5 +29,6 @@ pub use mount::{Assigned, Mount, MountSpec};
 pub use quarantine::{SetApart, Subject, read_quarantine};
 pub use shadow::Shadow;
 pub use write::{
-    Begun, Entry, Executed, Held, HeldWrite, HoldId, HoldStatus, Holds, Journal, NewHold, SharedHolds, SharedJournal, Write, WriteReply, Written,
+    Begun, Entry, Executed, Held, HeldWrite, HoldId, HoldStatus, Holds, Journal, NewHold, Previewed, SharedHolds,
+    SharedJournal, Write, WriteReply, Written,
 };

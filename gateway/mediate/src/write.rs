@@ -115,6 +115,19 @@ pub struct HeldWrite {
     pub write: Write,
 }
 
+/// What a held write would do now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Previewed {
+    /// The rows before and after.
+    pub effect: Effect,
+    /// The generation that decided.
+    pub generation: u64,
+    /// The plugin that decided.
+    pub plugin: Digest,
+    /// The digest of its settings.
+    pub settings: Digest,
+}
+
 /// What became of a hold's execution.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Executed {

@@ -80,10 +80,7 @@ impl PostgresTransaction {
         let Some(session) = self.lease.session_mut() else { return Err(StoreError::timeout()) };
         let client = Arc::clone(&session.client);
         let done = session.drive(async move { client.batch_execute(&sql).await });
-        timeout_at(self.deadline, done)
-            .await
-            .map_err(|_| StoreError::timeout())??
-            .map_err(|e| failed(&e, Phase::Run))
+        timeout_at(self.deadline, done).await.map_err(|_| StoreError::timeout())??.map_err(|e| failed(&e, Phase::Run))
     }
 
     pub(crate) async fn read(
@@ -109,9 +106,7 @@ impl PostgresTransaction {
                 .map_err(|e| failed(&e, Phase::Bind))?;
             let mut stream = std::pin::pin!(stream);
             let mut out: TransactionRows = Vec::new();
-            while let Some(row) =
-                session.drive(stream.try_next()).await?.map_err(|e| failed(&e, Phase::Run))?
-            {
+            while let Some(row) = session.drive(stream.try_next()).await?.map_err(|e| failed(&e, Phase::Run))? {
                 let mut cells = Vec::with_capacity(decoders.len());
                 for (n, decoder) in decoders.iter().enumerate() {
                     let cell = row.try_get::<_, Cell<'_>>(n).map_err(|e| failed(&e, Phase::Run))?;

@@ -306,8 +306,7 @@ fn rows(statement: &mut Statement<'_>, values: &[Value], most: usize) -> Result<
     for (n, value) in values.iter().enumerate() {
         statement.raw_bind_parameter(n + 1, Parameter(value)).map_err(|e| failed(&e))?;
     }
-    let types: Vec<ColumnType> =
-        statement.columns().map(|column| types::column_type(column.decl_type())).collect();
+    let types: Vec<ColumnType> = statement.columns().map(|column| types::column_type(column.decl_type())).collect();
     let mut found = statement.raw_query();
     let mut out = Vec::new();
     while let Some(row) = found.next().map_err(|e| failed(&e))? {
@@ -319,4 +318,3 @@ fn rows(statement: &mut Statement<'_>, values: &[Value], most: usize) -> Result<
     }
     Ok(out)
 }
-

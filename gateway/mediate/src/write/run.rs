@@ -12,7 +12,7 @@ use mountgate_limits::Permitted;
 use mountgate_sql::{Authorized, BoundWrite, WritePlan, WriteStatement};
 
 use super::{
-    Executed, Held, HeldWrite, NewHold, Write, WriteReply, Written,
+    Executed, Held, HeldWrite, NewHold, Previewed, Write, WriteReply, Written,
     journal::{Begun, Claimed, Entry},
 };
 use crate::{
@@ -94,7 +94,8 @@ impl Gateway {
         trail: &mut Trail,
     ) -> Result<WriteReply, Refusal> {
         let mount = generation.mount(asker.caller, &write.mount)?;
-        for (name, text, most) in [("reason", &write.reason, REASON), ("idempotency_key", &write.idempotency_key, KEY)] {
+        for (name, text, most) in [("reason", &write.reason, REASON), ("idempotency_key", &write.idempotency_key, KEY)]
+        {
             if text.as_ref().is_some_and(|text| text.chars().count() > most) {
                 return Err(Refusal::new(Code::TooLarge, format!("`{name}` has more than {most} characters")));
             }
@@ -126,7 +127,9 @@ impl Gateway {
                             Code::IdempotencyConflict,
                             "the idempotency key was used by another request",
                         )
-                        .hint("take a new key for a new request; the same key is for the same request, word for word"));
+                        .hint(
+                            "take a new key for a new request; the same key is for the same request, word for word",
+                        ));
                     }
                     Begun::UnderWay => return Err(under_way()),
                     Begun::Lost => {
@@ -202,16 +205,16 @@ impl Gateway {
     ///
     /// # Errors
     /// Every refusal of the way, each recorded.
-    pub async fn preview(&self, held: &HeldWrite) -> Result<(Effect, u64, Digest), Refused> {
+    pub async fn preview(&self, held: &HeldWrite) -> Result<Previewed, Refused> {
         let generation = self.generation();
         let asker = Asker { caller: &held.caller, door: held.door };
         let mut trail = Trail::of(&held.write.mount, &held.write.sql);
         let ran = async {
             let mount = generation.mount(asker.caller, &held.write.mount)?;
             let ready = self.ready_write(asker, mount, &held.write, &mut trail)?;
-            let plugin = ready.plugin;
+            let (plugin, settings) = (ready.plugin, ready.settings);
             let ran = self.run_write(asker, &generation, &mut trail, ready, Aim::Preview, &held.write).await?;
-            Ok((ran.effect, generation.number(), plugin))
+            Ok(Previewed { effect: ran.effect, generation: generation.number(), plugin, settings })
         };
         let ran = Box::pin(ran).await;
         ran.map_err(|refusal| self.refuse(asker.caller, asker.door, &generation, &trail, refusal))
@@ -261,9 +264,10 @@ impl Gateway {
     /// Where there is no such mount, or the backend can't be asked.
     pub async fn marker(&self, mount: &MountName, id: &str) -> Result<Option<bool>, Refusal> {
         let generation = self.generation();
-        let mount = generation.mounts().get(mount).ok_or_else(|| {
-            Refusal::new(Code::MountNotFound, format!("there is no mount `{mount}`"))
-        })?;
+        let mount = generation
+            .mounts()
+            .get(mount)
+            .ok_or_else(|| Refusal::new(Code::MountNotFound, format!("there is no mount `{mount}`")))?;
         mount.spec.backend.marker(id).await.map_err(|error| {
             tracing::warn!(mount = %mount.name(), detail = error.detail, "a marker can't be looked for");
             Refusal::new(Code::BackendUnavailable, "the backend can't be reached or is overloaded").retry_after(1)
@@ -308,7 +312,9 @@ impl Gateway {
             }
             Err(Failed::Denied(denied)) => match *denied {
                 (_, verdict @ Verdict::Hold { .. }) => {
-                    let Verdict::Hold { grant, .. } = &verdict else { return Err(self.fault(mount, trail, "", "hold")) };
+                    let Verdict::Hold { grant, .. } = &verdict else {
+                        return Err(self.fault(mount, trail, "", "hold"));
+                    };
                     (Arc::new(grant.clone()), Arc::clone(&mount.limits), verdict, true)
                 }
                 (refusal, verdict) => {
@@ -396,7 +402,8 @@ impl Gateway {
         // Whoever asked may go away in the middle; a commit under way does not depend on that.
         let work = async move {
             let relation = mount.ceiling().relation(plan.relation());
-            let Some(relation) = relation.filter(|relation| relation.write.as_ref().is_some_and(|w| w.lets(plan.verb())))
+            let Some(relation) =
+                relation.filter(|relation| relation.write.as_ref().is_some_and(|w| w.lets(plan.verb())))
             else {
                 return Err(Refusal::new(Code::Internal, "a write that the ceiling does not let through"));
             };
@@ -427,12 +434,7 @@ impl Gateway {
     }
 
     /// A request that was begun and whose end nobody saw: run anew where it is known that nothing was written.
-    async fn lost(
-        &self,
-        mount: &Mount,
-        journal: &super::SharedJournal,
-        entry: &Entry,
-    ) -> Result<(), Refusal> {
+    async fn lost(&self, mount: &Mount, journal: &super::SharedJournal, entry: &Entry) -> Result<(), Refusal> {
         let marker = mount.spec.backend.marker(&entry.marker()).await.ok().flatten();
         if marker == Some(false) && journal.retry(entry, now_ms()).await? {
             return Ok(());

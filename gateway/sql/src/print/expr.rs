@@ -7,8 +7,7 @@ use mountgate_core::{
 
 use super::{Printer, literal, query::Names};
 use crate::{
-    Bind,
-    Dialect, allow,
+    Bind, Dialect, allow,
     ir::{Call, Expr, Over, Quantified, Query, Subscript},
     resolve::cost::written_count,
 };

@@ -154,7 +154,10 @@ fn insert(insert: ast::Insert, bare: ast::Query) -> Result<Parsed, Refusal> {
             (order_by.is_some(), "`ORDER BY`"),
             (limit_clause.is_some() || fetch.is_some(), "`LIMIT`"),
             (!locks.is_empty(), "`FOR UPDATE`"),
-            (for_clause.is_some() || settings.is_some() || format_clause.is_some() || !pipe_operators.is_empty(), "this"),
+            (
+                for_clause.is_some() || settings.is_some() || format_clause.is_some() || !pipe_operators.is_empty(),
+                "this",
+            ),
         ],
         span,
     )?;
@@ -162,7 +165,9 @@ fn insert(insert: ast::Insert, bare: ast::Query) -> Result<Parsed, Refusal> {
     let ast::Values { explicit_row, value_keyword, rows } = values;
     refuse_any(&[(explicit_row, "`ROW`"), (value_keyword, "`VALUE`")], span)?;
     if columns.is_empty() {
-        return Err(no("an INSERT that does not name its columns", span).hint("write INSERT INTO table (column, …) VALUES …"));
+        return Err(
+            no("an INSERT that does not name its columns", span).hint("write INSERT INTO table (column, …) VALUES …")
+        );
     }
     let columns = columns.iter().map(|name| simple(name, span)).collect::<Result<Vec<_>, _>>()?;
     let rows: Vec<Vec<ast::Expr>> = rows.into_iter().map(|row| row.content).collect();
@@ -307,7 +312,10 @@ fn one_table(table: ast::TableWithJoins, span: Span) -> Result<(Vec<ast::Ident>,
         &[
             (args.is_some() || with_ordinality, "a function as the target"),
             (!with_hints.is_empty() || !index_hints.is_empty(), "a hint"),
-            (version.is_some() || !partitions.is_empty() || json_path.is_some() || sample.is_some(), "a part of a table as the target"),
+            (
+                version.is_some() || !partitions.is_empty() || json_path.is_some() || sample.is_some(),
+                "a part of a table as the target",
+            ),
         ],
         span,
     )?;

@@ -149,8 +149,7 @@ pub(super) fn plan(inner: &Inner, ceiling: &Ceiling, scope: &Scope) -> Result<Wr
     let mut read = None;
     if !items.is_empty() {
         let query = parsed.query(items, parsed.verb != Verb::Insert, parsed.selection.clone())?;
-        let (mut resolved, _) =
-            resolve::resolve(inner.dialect, view, &inner.text, &query, &inner.extras, false)?;
+        let (mut resolved, _) = resolve::resolve(inner.dialect, view, &inner.text, &query, &inner.extras, false)?;
         let assigned = resolved.outputs.iter().skip(first);
         for output in assigned {
             let masked = output.sources.iter().any(|(relation, column)| {

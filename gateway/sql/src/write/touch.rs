@@ -60,8 +60,7 @@ pub(super) fn touch(inner: &Inner, ceiling: &Ceiling) -> Result<Touch, Refusal> 
     }
     let relations = gathered.relations.into_iter().map(|(relation, (mut columns, references))| {
         let order = ceiling.relation(&relation).map(|relation| relation.columns.as_slice()).unwrap_or_default();
-        let columns =
-            order.iter().filter_map(|column| columns.remove_entry(&column.name)).collect();
+        let columns = order.iter().filter_map(|column| columns.remove_entry(&column.name)).collect();
         RelationTouch { relation, columns, references }
     });
     Ok(Touch { verb: parsed.verb, relations: relations.collect(), predicates: gathered.predicates })
