@@ -241,6 +241,7 @@ impl Middle for Script {
                 filtered: true,
                 require: vec![],
                 min_group: None,
+                write: None,
             }],
             limits: BTreeMap::from([("requests", "60/minute".to_owned())]),
             left: None,

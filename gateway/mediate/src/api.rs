@@ -192,6 +192,27 @@ pub struct TableDetail {
     /// The fewest people (or other units) that a group may have, where it answers with statistics only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_group: Option<u32>,
+    /// What may be written of it, where anything may.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub write: Option<WriteDetail>,
+}
+
+/// What may be written of a relation.
+#[derive(Clone, Debug, Serialize)]
+pub struct WriteDetail {
+    /// The columns that an INSERT may give.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub insert: Vec<String>,
+    /// The columns that an UPDATE may set.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub update: Vec<String>,
+    /// Whether rows may be deleted.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub delete: bool,
+    /// The most rows that one write may change.
+    pub max_rows: u64,
+    /// When a person must approve: `required`, `over 5 rows`, `none`.
+    pub approval: String,
 }
 
 /// A column in scope.

@@ -11,7 +11,7 @@ use mountgate_sql::Dialect;
 
 use crate::{
     ColumnDetail, Entered, ExplainedColumn, ExplainedRelation, Gateway, Mount, MountDetail, MountSummary, OBSERVE,
-    Refused, TableDetail,
+    Refused, TableDetail, WriteDetail,
     decide::Question,
     gateway::{budget_key, now_ms},
 };
@@ -79,6 +79,11 @@ impl Gateway {
                     filtered: scoped.is_filtered(),
                     require: scoped.require.iter().map(ToString::to_string).collect(),
                     min_group: scoped.aggregate.as_ref().map(|aggregate| aggregate.min_group),
+                    write: ceiling
+                        .write
+                        .as_ref()
+                        .filter(|_| mount.spec.backend.is_writable())
+                        .map(|write| writable(scoped, &write.declared)),
                 });
             }
         }
@@ -132,6 +137,20 @@ impl Mount {
             mode: self.mode(),
             until: self.spec.practice.observe.as_ref().map(|last| last.day.clone()),
         }
+    }
+}
+
+/// What the ceiling lets be written, of what is in scope.
+fn writable(scoped: &ScopedRelation, write: &mountgate_core::WriteDeclaration) -> WriteDetail {
+    let shown = |columns: &[mountgate_core::ColumnName]| {
+        columns.iter().filter(|name| scoped.column(name).is_some()).map(ToString::to_string).collect()
+    };
+    WriteDetail {
+        insert: shown(&write.insert),
+        update: shown(&write.update),
+        delete: write.delete,
+        max_rows: write.max_rows,
+        approval: write.approval.to_string(),
     }
 }
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::OnceLock};
 
 use mountgate_core::{
     Catalogue, Ceiling, ColumnInfo, ColumnName, ColumnType, DatePart, Grant, LimitKey, Limits, Mask, RelationInfo,
-    RelationName, Scope, ceiling::RelationDeclaration,
+    RelationName, Scope, WriteDeclaration, ceiling::RelationDeclaration,
 };
 
 use crate::{Dialect, Statement, filter, print};
@@ -89,6 +89,13 @@ fn build() -> Option<Ceiling> {
                     (ColumnName::from("hired"), Mask::Truncate(DatePart::Year)),
                 ]),
                 filter: filter::parse("tenant = claim.tenant").ok(),
+                write: Some(WriteDeclaration {
+                    insert: names(&["id", "name", "dept"]),
+                    update: names(&["name", "dept"]),
+                    delete: true,
+                    max_rows: 3,
+                    ..WriteDeclaration::default()
+                }),
                 ..RelationDeclaration::default()
             },
         ),

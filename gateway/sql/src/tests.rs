@@ -1,6 +1,6 @@
 mod attacks;
 mod bounds;
-mod fixture;
+pub(crate) mod fixture;
 mod found;
 mod real;
 mod rewritten;

@@ -42,7 +42,14 @@ pub(super) async fn behind(
     };
     let (name, mount) = (&declared.backend, &declared.name);
     let why = match raise(opened, declared, &ceiling, &database, keys, inspectors).await {
-        Ok((backend, wall)) => return Ok((backend, ceiling.behind(|relation| wall.walled(relation)))),
+        Ok((backend, wall)) => {
+            if ceiling.relations().values().any(|relation| relation.write.is_some()) {
+                warnings.push(format!(
+                    "mount `{mount}` lets tables be written, and the wall of backend `{name}` grants no writes: they are refused"
+                ));
+            }
+            return Ok((backend, ceiling.behind(|relation| wall.walled(relation))));
+        }
         Err(why) => why,
     };
     let lacks = format!("backend `{name}` has no wall of its own for mount `{mount}`: {why}");

@@ -28,6 +28,7 @@ async fn who_shows_no_good_token_is_refused_before_anything_is_read() {
         for (method, path) in [
             ("POST", "/v1/query"),
             ("POST", "/v1/read"),
+            ("POST", "/v1/write"),
             ("POST", "/v1/explain"),
             ("POST", "/mcp"),
             ("GET", "/v1/mounts"),
@@ -368,4 +369,21 @@ async fn an_answer_of_an_observed_mount_says_so_in_every_encoding() {
             assert_eq!(is_said, observed, "{accept} {statement}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_write_is_answered_with_what_it_did_or_that_it_waits() {
+    let server = server().await;
+    let body =
+        |sql: &str| format!(r#"{{"mount":"support","sql":"{sql}","params":["x"],"idempotency_key":"k","reason":"r"}}"#);
+    let done = server.post("/v1/write", &body("write")).await;
+    assert_eq!(done.status, 200);
+    let expected = r#"{"decision_id":"d-3","state":"written","changed":1,"columns":[{"name":"id","type":"integer","masks":["hash"]}],"rows":[["x"]]}"#;
+    assert_eq!(done.text(), expected);
+    let held = server.post("/v1/write", &body("hold")).await;
+    assert_eq!(held.status, 202);
+    assert!(held.text().contains(r#""write":"w-1""#), "{}", held.text());
+    assert_eq!(server.post("/v1/write", &body("refuse")).await.status, 403);
+    let unknown = body("write").replace("reason", "raeson");
+    assert_eq!(server.post("/v1/write", &unknown).await.status, 400);
 }

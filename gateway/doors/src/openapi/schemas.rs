@@ -144,6 +144,13 @@ pub(super) fn all() -> Value {
                         "filtered": { "type": "boolean" },
                         "require": list(text("a column that every reference must fix to one value")),
                         "min_group": { "type": "integer", "description": "it answers with counts, sums and averages over groups of at least so many" },
+                        "write": object(&["max_rows", "approval"], json!({
+                            "insert": list(text("a column that an INSERT may give")),
+                            "update": list(text("a column that an UPDATE may set")),
+                            "delete": { "type": "boolean" },
+                            "max_rows": { "type": "integer", "description": "the most rows that one write may change" },
+                            "approval": text("when a person must approve: required, over 5 rows, none"),
+                        })),
                     }))),
                     "limits": { "type": "object", "additionalProperties": { "type": "string" } },
                     "keys_left": { "type": "object", "description": "how many different values of each counted column may still be looked up", "additionalProperties": { "type": "integer" } },

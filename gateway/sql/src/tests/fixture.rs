@@ -4,9 +4,9 @@ use mountgate_core::{ClaimName, ClaimValue, Claims, Code, ColumnName, Grant, Ref
 
 use crate::{Dialect, MaskKeys, Plan, Statement, fuzz};
 
-pub(super) const BOTH: [Dialect; 2] = [Dialect::Sqlite, Dialect::Postgres];
+pub(crate) const BOTH: [Dialect; 2] = [Dialect::Sqlite, Dialect::Postgres];
 
-pub(super) struct Keys;
+pub(crate) struct Keys;
 
 impl MaskKeys for Keys {
     fn key(&self, _: &RelationName, _: &ColumnName) -> [u8; 32] {
@@ -29,7 +29,7 @@ pub(super) fn printed(dialect: Dialect, sql: &str) -> String {
     plan(dialect, sql).unwrap_or_else(|refusal| panic!("{dialect:?} {sql}: {refusal}")).sql().to_string()
 }
 
-pub(super) fn claims() -> Claims {
+pub(crate) fn claims() -> Claims {
     Claims::from([(ClaimName::from("tenant"), ClaimValue::Text("a".into()))])
 }
 
