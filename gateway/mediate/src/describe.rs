@@ -79,9 +79,10 @@ impl Gateway {
                     filtered: scoped.is_filtered(),
                     require: scoped.require.iter().map(ToString::to_string).collect(),
                     min_group: scoped.aggregate.as_ref().map(|aggregate| aggregate.min_group),
-                    write: ceiling
-                        .write
-                        .as_ref()
+                    write: mount
+                        .ceiling()
+                        .relation(relation)
+                        .and_then(|relation| relation.write.as_ref())
                         .filter(|_| mount.spec.backend.is_writable())
                         .map(|write| writable(scoped, &write.declared)),
                 });
