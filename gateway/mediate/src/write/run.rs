@@ -329,6 +329,14 @@ impl Gateway {
                     .retry_after(1));
             }
         };
+        // What a write looks for is not counted yet, and what is not counted would be a way around the count.
+        if !limits.distinct.is_empty() {
+            return Err(Refusal::new(
+                Code::WriteNotAllowed,
+                "this mount counts the values that are looked up, and writes look up uncounted",
+            )
+            .hint("ask the mount's owner for a mount of its own for writes"));
+        }
         let scope = Scope::narrow(ceiling, &touch, &grant)
             .map_err(|error| self.fault(mount, trail, &error.to_string(), "past_ceiling"))?;
         let plan = statement.enforce(ceiling, &scope)?;
@@ -375,6 +383,7 @@ impl Gateway {
             grant: Some(&ready.grant),
             masks: &masks,
             caps: CapsRecord { max_rows: caps.max_rows, max_bytes: caps.max_bytes, timeout_ms: caps.timeout_ms },
+            counted: &[],
             fenced: ready.plan.read().map(|read| read.fenced()).unwrap_or_default(),
             statement: &write.sql,
         };
