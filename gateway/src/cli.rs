@@ -1,5 +1,6 @@
 //! The command line.
 
+mod approvals;
 mod backend;
 mod check;
 mod explain;
@@ -7,6 +8,7 @@ mod identities;
 mod init;
 mod ledger;
 mod output;
+mod people;
 mod plugin;
 mod quarantine;
 mod reload;
@@ -114,6 +116,10 @@ pub enum Command {
     Session(identities::SessionArgs),
     /// Add, list and revoke operators: whoever may use the admin port.
     Operator(identities::OperatorArgs),
+    /// Add, list, grant and revoke people: whoever approves writes.
+    Person(people::PersonArgs),
+    /// List, show, approve, deny and revert writes that wait for people.
+    Approvals(approvals::ApprovalsArgs),
     /// Write policies: new, build, test, bench, inspect, case, dev; and try them: shadow.
     Plugin(plugin::PluginArgs),
     /// Follow, verify and export the ledger.
@@ -150,6 +156,8 @@ impl Cli {
             Command::Minter(args) => identities::minter(args, &self.config, &mut output),
             Command::Session(args) => identities::session(args, &self.config, &mut output),
             Command::Operator(args) => identities::operator(args, &self.config, &mut output),
+            Command::Person(args) => people::run(args, &self.config, &mut output),
+            Command::Approvals(args) => approvals::run(args, &self.config, &mut output),
             Command::Plugin(args) => plugin::run(args, &self.config, &mut output),
             Command::Ledger(args) => ledger::run(args, &self.config, &mut output),
             Command::Suggest(args) => suggest::run(&args, &self.config, &mut output),

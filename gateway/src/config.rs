@@ -4,6 +4,7 @@
 //! each with file, line, column and the next step. Only this crate knows TOML; what the files say of a backend's
 //! relations is checked against the backend by the composition.
 
+mod approvals;
 mod backend;
 pub(crate) mod json;
 mod main_file;
@@ -30,6 +31,7 @@ use toml::{Spanned, de::DeTable};
 use self::{reader::Table, source::Notes};
 
 pub use self::{
+    approvals::{ApprovalsSection, WebhookConfig},
     backend::{BackendConfig, PostgresSection, PostgresTarget, SqliteSection, StoreSection, Wall},
     main_file::{Gate, LedgerSection, LogFormat, LogSection, MainFile, PluginConfig, ServerSection},
     mount::{Expiry, MountConfig, PolicyChoice},

@@ -21,13 +21,21 @@ pub(crate) struct Answer {
 
 /// Posts JSON.
 pub(crate) fn post(address: SocketAddr, path: &str, token: &str, body: &Json) -> anyhow::Result<Answer> {
-    let body = body.to_string();
+    ask(address, "POST", path, token, &body.to_string())
+}
+
+/// Asks for what is at a path.
+pub(crate) fn get(address: SocketAddr, path: &str, token: &str) -> anyhow::Result<Answer> {
+    ask(address, "GET", path, token, "")
+}
+
+fn ask(address: SocketAddr, method: &str, path: &str, token: &str, body: &str) -> anyhow::Result<Answer> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     stream.set_nodelay(true)?;
     let head = format!(
-        "POST {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\n\
+        "{method} {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\n\
          content-length: {}\r\nconnection: close\r\n\r\n",
         body.len()
     );

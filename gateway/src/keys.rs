@@ -145,6 +145,11 @@ impl Keys {
         derive(&self.master, &["compiled policies"])
     }
 
+    /// The key of what waits for people, and of their approvals.
+    pub fn approvals(&self) -> Zeroizing<[u8; 32]> {
+        derive(&self.master, &["approvals"])
+    }
+
     /// What the wall of a mount in that PostgreSQL database is keyed with.
     pub fn wall(&self, database: &str, mount: &MountName) -> WallKeys {
         let part = |part: &str| derive(&self.master, &["wall", part, database, mount.as_str()]);
@@ -197,7 +202,7 @@ pub(crate) fn make_folder(path: &Path) -> Result<(), KeyError> {
 
 fn make(state: &Path, path: &Path) -> Result<(), KeyError> {
     // A new key would silently change every hash mask, and sign for a ledger that it did not write.
-    if ["ledger", IDENTITIES].iter().any(|name| state.join(name).exists()) {
+    if ["ledger", IDENTITIES, APPROVALS].iter().any(|name| state.join(name).exists()) {
         return Err(KeyError::Lost { path: path.to_owned() });
     }
     let mut key = Zeroizing::new([0; 32]);
@@ -227,6 +232,9 @@ fn make(state: &Path, path: &Path) -> Result<(), KeyError> {
 pub const IDENTITIES: &str = "identities.db";
 /// The file of who is set apart, within the state folder.
 pub const QUARANTINE: &str = "quarantine.json";
+
+/// The file of writes that wait for people, within the state folder.
+pub const APPROVALS: &str = "approvals.db";
 
 #[cfg(test)]
 mod tests;

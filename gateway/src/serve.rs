@@ -1,6 +1,7 @@
 //! Serving: a configuration put into force, its ports, its reloads and its end.
 
 mod files;
+mod people;
 mod reload;
 
 use std::{
@@ -23,6 +24,7 @@ use tokio::{
 
 use self::{
     files::{Seen, Watched},
+    people::People,
     reload::Reloader,
 };
 use crate::{
@@ -56,6 +58,7 @@ pub struct Server {
     composer: Composer,
     digests: Digests,
     gateway: Gateway,
+    people: People,
     data: TcpListener,
     admin: TcpListener,
 }
@@ -79,6 +82,7 @@ impl Server {
         // Last, for it locks the ledger: whatever else is wrong leaves no trace.
         let (identity, ledger) = (state.identity()?, state.ledger()?);
         state.record_waiting(&ledger)?;
+        let people = People::open(&config, &state)?;
         for warning in warnings.iter().chain(&config.notices(crate::state::now_ms())) {
             tracing::warn!("{warning}");
         }
@@ -87,7 +91,7 @@ impl Server {
             ledger,
             gate: config.main.gate.requests,
             generation,
-            holds: None,
+            holds: Some(Arc::new(people.clone())),
             journal: Some(Arc::new(FileJournal::open(state.folder())?)),
             warnings,
         });
@@ -105,7 +109,8 @@ impl Server {
             "what is left of the mounts' budgets cannot be told from the ledger: `mountgate ledger verify` says where it is broken",
         )?;
         tracing::info!(requests, "budgets are counted");
-        Ok(Self { path: path.to_owned(), config, seen, state, composer, digests, gateway, data, admin })
+        people.attach(&gateway);
+        Ok(Self { path: path.to_owned(), config, seen, state, composer, digests, gateway, people, data, admin })
     }
 
     /// The gateway.
@@ -148,13 +153,16 @@ impl Server {
             !mountgate_core::weaken::WEAKENED_BUILD,
             "this build can take its defences down (MOUNTGATE_WEAKEN=1): it is for tests and never serves"
         );
-        let Self { path, config, seen, state, composer, digests, gateway, data, admin } = self;
+        let Self { path, config, seen, state, composer, digests, gateway, people, data, admin } = self;
         let (stop, stopped) = watch::channel(false);
         let limits = limits(&config.main.server);
         let mut ports = JoinSet::new();
         let (agents, operators) = (hosts(&config.main.server), admin_hosts(&config.main.server));
         ports.spawn(serve_data(data, gateway.clone(), limits, agents, until(stopped.clone())));
-        ports.spawn(serve_admin(admin, gateway.clone(), limits, operators, until(stopped.clone())));
+        let approvals = people.approvals().clone();
+        ports.spawn(serve_admin(admin, gateway.clone(), approvals.clone(), limits, operators, until(stopped.clone())));
+        let tended = until(stopped.clone());
+        let tending = tokio::spawn(async move { approvals.run(tended).await });
 
         let state = Arc::new(state);
         let mut chores = JoinSet::new();
@@ -180,6 +188,7 @@ impl Server {
         while ports.join_next().await.is_some() {}
         chores.shutdown().await;
         let _ = reloading.await;
+        let _ = tending.await;
         if let Err(error) = state.record_waiting(gateway.ledger()) {
             tracing::error!(%error, "acts of the command line could not be recorded; they wait for the next start");
         }

@@ -163,7 +163,9 @@ impl Approvals {
             requester,
             decision: new.decision,
             generation: new.generation,
-            policy: new.policy,
+            door: new.door,
+            plugin: new.plugin,
+            settings: new.settings,
             // An approval that nobody gives is none.
             needed: new.needed.max(1),
             created_ms: now_ms(),
@@ -199,12 +201,22 @@ impl Approvals {
         Ok(id)
     }
 
-    /// What an agent is told of its own write: the same agent, with the same claims. Blocks on the disk.
+    /// What an agent is told of its own write: the same agent, for the same user, with the same claims. Blocks on the
+    /// disk.
     ///
     /// # Errors
     /// Where there is none of its own with that id.
-    pub fn status(&self, id: &HoldId, agent: &AgentName, claims: &Claims) -> Result<WriteStatus, ApprovalError> {
+    pub fn status(
+        &self,
+        id: &HoldId,
+        agent: &AgentName,
+        on_behalf_of: Option<&str>,
+        claims: &Claims,
+    ) -> Result<WriteStatus, ApprovalError> {
         let row = self.0.store.load(id)?;
+        if row.header.on_behalf_of.as_deref() != on_behalf_of {
+            return Err(ApprovalError::NotFound);
+        }
         if row.header.agent != *agent || row.header.claims != self.0.store.sealer().claims(claims) {
             return Err(ApprovalError::NotFound);
         }
@@ -222,7 +234,7 @@ impl Approvals {
         })
     }
 
-    /// The holds in those states that the person may see, the newest first. Blocks on the disk.
+    /// The holds in those states that the person may see, those that are not over first, and then the newest. Blocks on the disk.
     ///
     /// # Errors
     /// Where the file can't be read.
@@ -300,7 +312,8 @@ fn told(header: &Header, digest: &Digest) -> serde_json::Value {
     json!({
         "decision": header.decision,
         "generation": header.generation,
-        "policy": header.policy,
+        "plugin": header.plugin,
+        "settings": header.settings,
         "needed": header.needed,
         "expires_ms": header.expires_ms,
         "relation": header.relation,

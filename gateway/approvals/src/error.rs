@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use mountgate_core::{Code, Refusal};
+
 use crate::State;
 
 /// Why something asked of a hold is refused.
@@ -61,4 +63,35 @@ pub enum ApprovalError {
         /// What was said.
         why: String,
     },
+}
+
+impl ApprovalError {
+    /// What whoever asked is told. Paths and the store's own texts are the operator's.
+    pub fn refusal(&self) -> Refusal {
+        let refuse = |code| Refusal::new(code, self.to_string());
+        match self {
+            Self::NotFound => refuse(Code::HoldNotFound).hint("holds are of the mounts that you may approve"),
+            Self::NotYours(_) => refuse(Code::NotPermitted).hint("let somebody else approve it"),
+            Self::State { .. } | Self::Digest | Self::NoPreview(_) | Self::Already { .. } | Self::Revert(_) => {
+                refuse(Code::HoldConflict)
+            }
+            Self::Erased => refuse(Code::HoldConflict),
+            Self::TooMany(_) => refuse(Code::TooManyConcurrent).retry_after(60),
+            Self::Tampered(_) => {
+                tracing::error!(error = %self, "a hold is refused");
+                refuse(Code::Internal)
+            }
+            Self::Unrecorded(_) => {
+                tracing::error!(error = %self, "a change of a hold waits to be recorded");
+                Refusal::new(Code::LedgerUnavailable, "the change is kept, and nothing is done before it is recorded")
+                    .hint("look at the hold again later; the operator's log says more")
+                    .retry_after(5)
+            }
+            Self::Stopping => refuse(Code::Overloaded).retry_after(1),
+            Self::Store { .. } => {
+                tracing::error!(error = %self, "the store of holds cannot be used");
+                Refusal::new(Code::Internal, "the store of holds cannot be used; the operator's log says why")
+            }
+        }
+    }
 }

@@ -62,7 +62,16 @@ impl Approvals {
         let ended = self.middle()?.execute(&taken.run, &taken.expected).await;
         crate::fault::at("after execution");
         let rows = taken.expected.rows.len() as u64;
+        // The transaction of the gateway that ended may have committed since its marker was looked for: what it did is
+        // what keeps this one from doing it.
+        let before_us = match (from, &ended) {
+            (From::Abandoned(_), Executed::Stale | Executed::Failed(_)) => {
+                matches!(self.middle()?.marker(&taken.run.mount, id).await, Ok(Some(true)))
+            }
+            _ => false,
+        };
         let ended = match ended {
+            _ if before_us => Move { rows: Some(rows), ..Move::new(State::Executed, "gateway") },
             Executed::Done { rows } => Move { rows: Some(rows), ..Move::new(State::Executed, "gateway") },
             Executed::Stale => Move::new(State::Stale, "gateway"),
             Executed::Failed(code) => {
@@ -113,11 +122,16 @@ impl Approvals {
                 mount: header.mount.clone(),
                 agent: header.agent.clone(),
                 session: header.session.clone(),
+                on_behalf_of: header.on_behalf_of.clone(),
                 claims: held.claims,
-                policy: header.policy,
+                door: header.door,
+                plugin: header.plugin,
+                settings: header.settings,
                 sql: held.sql,
                 params: held.params,
                 purpose: held.purpose,
+                reason: held.reason,
+                idempotency_key: held.idempotency_key,
             };
             let owner = Some(self.0.owner.name().to_owned());
             let details = json!({ "approved_by": counted });

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use mountgate_core::{AgentName, Claims, Digest, Effect, MountName, RelationName, SessionId, Value, Verb};
+use mountgate_core::{AgentName, Claims, Digest, Door, Effect, MountName, RelationName, SessionId, Value, Verb};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
@@ -155,6 +155,10 @@ pub struct HeldWrite {
     pub purpose: Option<String>,
     /// Why, in the agent's words.
     pub reason: Option<String>,
+    /// Why a person must look, in the policy's words; none where the mount wants it.
+    pub why: Option<String>,
+    /// What tells the same request, asked again, from another.
+    pub idempotency_key: Option<String>,
     /// The claims with which it was asked, and will be decided again.
     pub claims: Claims,
     /// What it would do.
@@ -168,6 +172,8 @@ struct Packed {
     params: Vec<Value>,
     purpose: Option<String>,
     reason: Option<String>,
+    why: Option<String>,
+    idempotency_key: Option<String>,
     claims: String,
     preview: Preview,
 }
@@ -175,12 +181,14 @@ struct Packed {
 impl HeldWrite {
     /// Bytes that come back exactly, also infinite floats.
     pub(crate) fn pack(&self) -> Result<Vec<u8>, String> {
-        let Self { sql, params, purpose, reason, claims, preview } = self;
+        let Self { sql, params, purpose, reason, why, idempotency_key, claims, preview } = self;
         let packed = Packed {
             sql: sql.clone(),
             params: params.clone(),
             purpose: purpose.clone(),
             reason: reason.clone(),
+            why: why.clone(),
+            idempotency_key: idempotency_key.clone(),
             claims: serde_json::to_string(claims).map_err(|error| error.to_string())?,
             preview: preview.clone(),
         };
@@ -188,10 +196,10 @@ impl HeldWrite {
     }
 
     pub(crate) fn unpack(bytes: &[u8]) -> Result<Self, String> {
-        let Packed { sql, params, purpose, reason, claims, preview } =
+        let Packed { sql, params, purpose, reason, why, idempotency_key, claims, preview } =
             postcard::from_bytes(bytes).map_err(|error| error.to_string())?;
         let claims = serde_json::from_str(&claims).map_err(|error| error.to_string())?;
-        Ok(Self { sql, params, purpose, reason, claims, preview })
+        Ok(Self { sql, params, purpose, reason, why, idempotency_key, claims, preview })
     }
 
     /// The effect, where the preview came to one.
@@ -218,8 +226,12 @@ pub struct NewHold {
     pub decision: Option<String>,
     /// The generation that decided.
     pub generation: u64,
-    /// The digest of the policy that decided, with its settings: another one decides anew.
-    pub policy: Digest,
+    /// By which door it was asked.
+    pub door: Door,
+    /// The digest of the policy that decided: another one decides anew.
+    pub plugin: Digest,
+    /// The digest of its settings.
+    pub settings: Digest,
     /// How many people must approve.
     pub needed: u32,
     /// Until when it may be approved and executed, in milliseconds since 1970-01-01T00:00Z.
@@ -250,8 +262,12 @@ pub struct Header {
     pub decision: Option<String>,
     /// The generation that decided.
     pub generation: u64,
-    /// The digest of the policy that decided, with its settings.
-    pub policy: Digest,
+    /// By which door it was asked.
+    pub door: Door,
+    /// The digest of the policy that decided: another one decides anew.
+    pub plugin: Digest,
+    /// The digest of its settings.
+    pub settings: Digest,
     /// How many people must approve.
     pub needed: u32,
     /// When it was made, in milliseconds since 1970-01-01T00:00Z.

@@ -2,7 +2,7 @@
 
 use std::{future::Future, pin::Pin};
 
-use mountgate_core::{AgentName, Claims, Digest, Effect, MountName, SessionId, Value};
+use mountgate_core::{AgentName, Claims, Digest, Door, Effect, MountName, SessionId, Value};
 use mountgate_identity::Person;
 use serde_json::Value as Json;
 
@@ -47,16 +47,26 @@ pub struct Run {
     pub agent: AgentName,
     /// Its session.
     pub session: Option<SessionId>,
+    /// Whom the agent speaks for.
+    pub on_behalf_of: Option<String>,
     /// The claims with which it was asked.
     pub claims: Claims,
+    /// By which door it was asked.
+    pub door: Door,
     /// The digest of the policy that decided: where another is in force, the write is stale.
-    pub policy: Digest,
+    pub plugin: Digest,
+    /// The digest of its settings.
+    pub settings: Digest,
     /// The statement.
     pub sql: String,
     /// Its parameters.
     pub params: Vec<Value>,
     /// What it is for.
     pub purpose: Option<String>,
+    /// Why, in the agent's words.
+    pub reason: Option<String>,
+    /// What tells the same request, asked again, from another.
+    pub idempotency_key: Option<String>,
 }
 
 /// How a run ended.
@@ -83,7 +93,9 @@ pub struct Previewed {
     /// The generation that decided.
     pub generation: u64,
     /// The digest of the policy that decided.
-    pub policy: Digest,
+    pub plugin: Digest,
+    /// The digest of its settings.
+    pub settings: Digest,
     /// How many people must approve.
     pub needed: u32,
     /// For how long it may wait, in milliseconds.

@@ -73,6 +73,8 @@ pub struct Shown {
     pub purpose: Option<String>,
     /// Why, in the agent's words.
     pub reason: Option<String>,
+    /// Why a person must look, in the policy's words.
+    pub why: Option<String>,
     /// The claims under which it was asked.
     pub claims_asked: Claims,
     /// The columns of the relation's key.
@@ -92,18 +94,20 @@ impl Shown {
             params: vec![],
             purpose: None,
             reason: None,
+            why: None,
             claims_asked: Claims::new(),
             key: vec![],
             columns: vec![],
             changes: vec![],
         };
         let Some((write, digest)) = opened else { return shown };
-        let HeldWrite { sql, params, purpose, reason, claims, preview } = write;
+        let HeldWrite { sql, params, purpose, reason, why, idempotency_key: _, claims, preview } = write;
         shown.digest = Some(digest);
         shown.sql = Some(sql);
         shown.params = params.iter().map(shown_value).collect();
         shown.purpose = purpose;
         shown.reason = reason;
+        shown.why = why;
         shown.claims_asked = claims;
         if let Preview::Effect(effect) = preview {
             shown.rows(&effect);

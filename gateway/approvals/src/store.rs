@@ -40,6 +40,8 @@ pub(crate) struct Store {
     path: PathBuf,
     connection: Mutex<Connection>,
     sealer: Sealer,
+    /// Held while changes are recorded, so that this gateway records each once.
+    recording: Mutex<()>,
     /// For each event, the webhooks that are told of it.
     hooks: Vec<(String, Vec<State>)>,
 }
@@ -47,7 +49,7 @@ pub(crate) struct Store {
 impl Store {
     pub(crate) fn open(path: PathBuf, sealer: Sealer, hooks: Vec<(String, Vec<State>)>) -> Result<Self, ApprovalError> {
         let connection = schema::open(&path)?;
-        Ok(Self { path, connection: Mutex::new(connection), sealer, hooks })
+        Ok(Self { path, connection: Mutex::new(connection), sealer, recording: Mutex::new(()), hooks })
     }
 
     pub(crate) fn sealer(&self) -> &Sealer {
@@ -273,6 +275,7 @@ impl Store {
         record: impl Fn(&Change) -> Result<(), String>,
     ) -> Result<(), ApprovalError> {
         let row = self.load(id)?;
+        let _recording = self.recording.lock();
         for change in self.read("read", |connection| rows::unrecorded(connection, &row.header))? {
             record(&change).map_err(ApprovalError::Unrecorded)?;
             crate::fault::at("after record");
@@ -317,7 +320,7 @@ impl Store {
         })
     }
 
-    /// Every hold in the states asked for, the newest first, at most so many. A row that is not as it was written is
+    /// The holds in the states asked for, those that are not over first, and then the newest, at most so many. A row that is not as it was written is
     /// left out, and logged.
     pub(crate) fn list(&self, states: &[State], most: u32) -> Result<Vec<Row>, ApprovalError> {
         let all = self.read("read", |connection| rows::all(connection, states, most))?;

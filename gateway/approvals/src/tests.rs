@@ -118,7 +118,7 @@ impl Shop {
 
     fn executed(&self, run: &Run, expected: &Effect) -> Executed {
         self.0.executions.fetch_add(1, Ordering::SeqCst);
-        if run.policy != *self.0.policy.lock() {
+        if run.plugin != *self.0.policy.lock() {
             return Executed::Stale;
         }
         let mut connection = self.connect();
@@ -173,7 +173,14 @@ impl Middle for Shop {
     fn preview<'a>(&'a self, run: &'a Run) -> Way<'a, Result<Previewed, String>> {
         Box::pin(async move {
             let effect = self.previewed(&run.sql, &run.params)?;
-            Ok(Previewed { effect, generation: 1, policy: *self.0.policy.lock(), needed: 1, waits_ms: 60_000 })
+            Ok(Previewed {
+                effect,
+                generation: 1,
+                plugin: *self.0.policy.lock(),
+                settings: policy(),
+                needed: 1,
+                waits_ms: 60_000,
+            })
         })
     }
 
@@ -301,7 +308,9 @@ impl World {
             on_behalf_of: None,
             decision: None,
             generation: 1,
-            policy: policy(),
+            door: mountgate_core::Door::Http,
+            plugin: policy(),
+            settings: policy(),
             needed: 1,
             expires_ms: now_ms() + 60_000,
             write: HeldWrite {
@@ -309,6 +318,8 @@ impl World {
                 params,
                 purpose: None,
                 reason: Some("the customer asked".into()),
+                why: None,
+                idempotency_key: None,
                 claims: claims(42),
                 preview,
             },
@@ -325,7 +336,7 @@ impl World {
     }
 
     pub(crate) fn state(&self, id: &HoldId) -> State {
-        self.approvals.status(id, &"support-bot".into(), &claims(42)).unwrap().state
+        self.approvals.status(id, &"support-bot".into(), None, &claims(42)).unwrap().state
     }
 
     /// How often the counting write was done.

@@ -92,6 +92,8 @@ codes! {
     ApprovalRequired = "approval_required", 403, Policy;
     /// The mount does not exist, or does not serve this agent.
     MountNotFound = "mount_not_found", 404, Agent;
+    /// There is no such hold, or it is not the caller's, or not of a mount of the person's: told alike.
+    HoldNotFound = "hold_not_found", 404, Agent;
     /// There is nothing at this path.
     RouteNotFound = "route_not_found", 404, Agent;
     /// The path exists, but not for this method.
@@ -104,6 +106,8 @@ codes! {
     ConstraintFailed = "constraint_failed", 409, Agent;
     /// Something else changed the same rows at the same time, or the same request is still under way.
     WriteConflict = "write_conflict", 409, Agent;
+    /// The hold is in another state than what was asked needs, or holds something else than what was shown.
+    HoldConflict = "hold_conflict", 409, Agent;
     /// The body, the statement or a value is larger than allowed.
     TooLarge = "too_large", 413, Agent;
     /// The body is of a type that is not read here, or the answer is wanted in one that is not written.

@@ -51,6 +51,8 @@ pub struct WriteDeclaration {
     pub max_rows: u64,
     /// When a person must approve.
     pub approval: Approval,
+    /// How many people must approve, where one must; 0 is taken for 1.
+    pub approvals: u32,
 }
 
 /// A foreign key of a relation whose columns may be written: what it refers to must be in view.

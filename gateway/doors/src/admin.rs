@@ -5,6 +5,7 @@
 //! and how often. Host and origin are checked for all: the port is the one that a page in an operator's browser would
 //! want to reach.
 
+mod approvals;
 #[cfg(test)]
 mod tests;
 
@@ -16,7 +17,9 @@ use hyper::{
     body::Incoming,
     header::{CONTENT_TYPE, HeaderValue},
 };
+use mountgate_approvals::Approvals;
 use mountgate_core::{Code, Refusal};
+use mountgate_identity::Person;
 use mountgate_mediate::{Gateway, Subject, reload::Trigger};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -38,11 +41,19 @@ const OPENMETRICS: HeaderValue = HeaderValue::from_static("application/openmetri
 pub async fn serve_admin(
     listener: TcpListener,
     gateway: Gateway,
+    approvals: Approvals,
     limits: HttpLimits,
     hosts: Hosts,
     shutdown: impl Future<Output = ()>,
 ) {
-    serve_operations(listener, gateway, limits, hosts, shutdown).await;
+    serve_operations(listener, Served { gateway, approvals }, limits, hosts, shutdown).await;
+}
+
+/// What the port serves.
+#[derive(Clone)]
+struct Served {
+    gateway: Gateway,
+    approvals: Approvals,
 }
 
 pub(crate) async fn serve_operations<O: Operations>(
@@ -56,11 +67,17 @@ pub(crate) async fn serve_operations<O: Operations>(
         Ok(address) => hosts.with_address(address),
         Err(_) => hosts,
     };
-    serve(listener, Arc::new(Port { operations, hosts }), limits, shutdown).await;
+    serve(listener, Arc::new(Port { operations, hosts, limits }), limits, shutdown).await;
 }
 
 /// What the port asks of the gateway.
 pub(crate) trait Operations: Clone + Send + Sync + 'static {
+    /// Where writes that wait are decided.
+    type Desk: approvals::Desk;
+
+    fn desk(&self) -> Self::Desk;
+    /// The person whose token it is.
+    fn person(&self, token: &str) -> Option<Person>;
     /// The operator whose token it is.
     fn operator(&self, token: &str) -> Option<String>;
     /// `full` for an operator.
@@ -78,49 +95,59 @@ pub(crate) trait Operations: Clone + Send + Sync + 'static {
     fn checkpoint(&self) -> Result<Value, String>;
 }
 
-impl Operations for Gateway {
+impl Operations for Served {
+    type Desk = Approvals;
+
+    fn desk(&self) -> Approvals {
+        self.approvals.clone()
+    }
+
+    fn person(&self, token: &str) -> Option<Person> {
+        self.gateway.person(token)
+    }
+
     fn operator(&self, token: &str) -> Option<String> {
-        Gateway::operator(self, token)
+        self.gateway.operator(token)
     }
 
     fn health(&self, full: bool) -> Value {
-        let health = if full { Gateway::full_health(self) } else { Gateway::health(self) };
+        let health = if full { self.gateway.full_health() } else { self.gateway.health() };
         serde_json::to_value(health).unwrap_or_default()
     }
 
     fn ready(&self) -> bool {
-        Gateway::ready(self)
+        self.gateway.ready()
     }
 
     fn metrics(&self) -> String {
-        Gateway::metrics(self)
+        approvals::with_metrics(self.gateway.metrics(), &self.approvals)
     }
 
     fn generation(&self) -> Value {
-        let generation = Gateway::generation(self);
+        let generation = self.gateway.generation();
         let mounts: Vec<&str> = generation.mounts().keys().map(|name| name.as_str()).collect();
         json!({ "generation": generation.number(), "mounts": mounts })
     }
 
     async fn reload(&self, operator: String) -> Result<Value, String> {
-        let ended = Gateway::reload(self, Trigger::Operator(operator)).await.map_err(|error| error.to_string())?;
+        let ended = self.gateway.reload(Trigger::Operator(operator)).await.map_err(|error| error.to_string())?;
         serde_json::to_value(&*ended).map_err(|error| error.to_string())
     }
 
     fn set_apart(&self) -> Value {
-        json!({ "set_apart": Gateway::set_apart(self) })
+        json!({ "set_apart": self.gateway.set_apart() })
     }
 
     fn quarantine(&self, subject: Subject, lift: bool, operator: &str) -> Result<bool, Refusal> {
         if lift {
-            return self.lift(&subject, operator).map_err(|refused| refused.refusal);
+            return self.gateway.lift(&subject, operator).map_err(|refused| refused.refusal);
         }
-        self.quarantine_by(subject, operator, "by hand").map_err(|refused| refused.refusal)?;
+        self.gateway.quarantine_by(subject, operator, "by hand").map_err(|refused| refused.refusal)?;
         Ok(true)
     }
 
     fn checkpoint(&self) -> Result<Value, String> {
-        let checkpoint = self.ledger().checkpoint().map_err(|error| error.to_string())?;
+        let checkpoint = self.gateway.ledger().checkpoint().map_err(|error| error.to_string())?;
         serde_json::to_value(checkpoint).map_err(|error| error.to_string())
     }
 }
@@ -194,6 +221,7 @@ static ROUTES: [Route; 11] = [
 struct Port<O> {
     operations: O,
     hosts: Hosts,
+    limits: HttpLimits,
 }
 
 impl<O: Operations> Answers for Port<O> {
@@ -201,12 +229,17 @@ impl<O: Operations> Answers for Port<O> {
         let meta = Meta::of(&request);
         let span = meta.span(request.method(), request.uri().path());
         let answering = async {
-            let answered = self.handle(&request).await;
+            let path = request.uri().path().to_owned();
+            let answered = match path.starts_with(approvals::PATH) {
+                true => self.approvals(request).await,
+                false => self.handle(&request).await,
+            };
             answered.unwrap_or_else(|refusal| {
                 let code = refusal.code;
                 let mut response = refused(&refusal.into(), Encoding::Json);
                 if code == Code::MethodNotAllowed {
-                    response.headers_mut().extend(allow(&methods(request.uri().path())).headers().clone());
+                    let methods = approvals::methods(&path).map_or_else(|| methods(&path), str::to_owned);
+                    response.headers_mut().extend(allow(&methods).headers().clone());
                 }
                 response
             })
@@ -222,6 +255,22 @@ impl<O: Operations> Answers for Port<O> {
 }
 
 impl<O: Operations> Port<O> {
+    /// What people ask of the writes that wait.
+    async fn approvals(&self, request: Request<Incoming>) -> Result<Response<Payload>, Refusal> {
+        self.hosts.check(request.uri(), request.headers())?;
+        let token = token(request.headers())?.map(str::to_owned);
+        let person = || {
+            let person = token.as_deref().and_then(|token| self.operations.person(token)).ok_or_else(|| {
+                Refusal::new(Code::Unauthenticated, "the token is missing, or is no person's").hint(
+                    "send `Authorization: Bearer <token>` with the token of `mountgate person add`; operators' and agents' open nothing here",
+                )
+            })?;
+            tracing::info!(person = person.name(), "admitted");
+            Ok(person)
+        };
+        approvals::handle(&self.operations.desk(), person, &self.limits, request).await
+    }
+
     async fn handle(&self, request: &Request<Incoming>) -> Result<Response<Payload>, Refusal> {
         self.hosts.check(request.uri(), request.headers())?;
         let path = request.uri().path();
@@ -251,7 +300,12 @@ impl<O: Operations> Port<O> {
                 Ok(with_status(described(&json!({ "ready": ready }), None, Format::Json), ready))
             }
             Handler::Metrics => {
-                let mut response = bytes(Bytes::from(self.operations.metrics()), Encoding::Json);
+                let operations = self.operations.clone();
+                // Holds are counted in their file.
+                let metrics = tokio::task::spawn_blocking(move || operations.metrics())
+                    .await
+                    .map_err(|_| Refusal::new(Code::Internal, "something is wrong inside the gateway"))?;
+                let mut response = bytes(Bytes::from(metrics), Encoding::Json);
                 response.headers_mut().insert(CONTENT_TYPE, OPENMETRICS);
                 Ok(response)
             }

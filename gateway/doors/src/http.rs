@@ -17,7 +17,7 @@ use hyper::{
     header::{AUTHORIZATION, HeaderValue},
 };
 use mountgate_core::{Code, Door, MountName, Refusal};
-use mountgate_mediate::{Gateway, Refused};
+use mountgate_mediate::{Gateway, HoldId, Refused};
 use tokio::net::TcpListener;
 use tracing::Instrument;
 
@@ -138,6 +138,12 @@ impl<M: Middle> Port<M> {
                 let mut response = described(&detail, None, format);
                 answer::mode(&mut response, detail.summary.mode.is_some());
                 Ok(response)
+            }
+            Handler::WriteStatus => {
+                let entered = self.middle.enter(token(request.headers())?, Door::Http)?;
+                let format = media::of_answer(request.headers(), Encoding::Json, false)?;
+                let id = HoldId(parameter.unwrap_or_default());
+                Ok(described(&self.middle.write_status(&entered, &id).await?, None, format))
             }
             Handler::Query => {
                 let entered = self.middle.enter(token(request.headers())?, Door::Http)?;

@@ -6,8 +6,8 @@ use std::{future::Future, sync::Arc};
 use mountgate_backend::{Answer, Batch};
 use mountgate_core::{Door, MountName, Refusal};
 use mountgate_mediate::{
-    Entered, Explanation, Gateway, Mint, Minted, MountDetail, MountSummary, Query, Read, Refused, ReplyColumn, Write,
-    WriteReply,
+    Entered, Explanation, Gateway, HoldId, HoldStatus, Mint, Minted, MountDetail, MountSummary, Query, Read, Refused,
+    ReplyColumn, Write, WriteReply,
 };
 
 use crate::encode::End;
@@ -50,6 +50,11 @@ pub(crate) trait Middle: Clone + Send + Sync + 'static {
         read: Read,
     ) -> impl Future<Output = Result<Opened<Self::Rows>, Refused>> + Send;
     fn write(&self, entered: &Self::Entered, write: Write) -> impl Future<Output = Result<WriteReply, Refused>> + Send;
+    fn write_status(
+        &self,
+        entered: &Self::Entered,
+        id: &HoldId,
+    ) -> impl Future<Output = Result<HoldStatus, Refused>> + Send;
     fn explain(
         &self,
         entered: &Self::Entered,
@@ -99,6 +104,10 @@ impl Middle for Gateway {
 
     async fn write(&self, entered: &Entered, write: Write) -> Result<WriteReply, Refused> {
         Gateway::write(self, entered, write).await
+    }
+
+    async fn write_status(&self, entered: &Entered, id: &HoldId) -> Result<HoldStatus, Refused> {
+        Gateway::write_status(self, entered, id).await
     }
 
     async fn explain(&self, entered: &Entered, query: Query) -> Result<Explanation, Refused> {

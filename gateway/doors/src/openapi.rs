@@ -166,6 +166,9 @@ fn may(route: &Route, code: Code) -> bool {
         | Code::WriteConflict
         | Code::OutcomeUnknown
         | Code::ApprovalUnavailable => route.handler == Handler::Write,
+        // People approve on the admin port.
+        Code::HoldConflict => false,
+        Code::HoldNotFound => route.handler == Handler::WriteStatus,
         Code::Overloaded => true,
         Code::Unauthenticated | Code::RateLimited | Code::NotPermitted | Code::Quarantined => route.token.is_some(),
         Code::RequestTimeout | Code::TooLarge => body,

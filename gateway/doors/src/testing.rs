@@ -13,8 +13,8 @@ use std::{
 use mountgate_backend::Batch;
 use mountgate_core::{Code, Door, MountName, Refusal, Value};
 use mountgate_mediate::{
-    ColumnDetail, Explanation, Held, HoldId, Mint, Minted, MountDetail, MountSummary, Query, Read, Refused, ReplyCaps,
-    ReplyColumn, TableDetail, Write, WriteReply, Written,
+    ColumnDetail, Explanation, Held, HoldId, HoldStatus, Mint, Minted, MountDetail, MountSummary, Query, Read, Refused,
+    ReplyCaps, ReplyColumn, TableDetail, Write, WriteReply, Written,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -206,6 +206,13 @@ impl Middle for Script {
                 returned: vec![write.params],
             })),
         }
+    }
+
+    async fn write_status(&self, _: &String, id: &HoldId) -> Result<HoldStatus, Refused> {
+        if id.0 == "gone" {
+            return Err(refuse(Code::HoldNotFound, "there is no such hold"));
+        }
+        Ok(HoldStatus { hold: id.clone(), state: "pending", rows: None, expires_ms: Some(7) })
     }
 
     async fn explain(&self, _: &String, query: Query) -> Result<Explanation, Refused> {

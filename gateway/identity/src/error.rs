@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use mountgate_core::{AgentName, ClaimName, Code, Refusal};
+use mountgate_core::{AgentName, ClaimName, Code, MountName, Refusal};
 
 /// The token opens nothing. To the caller there is one such error, whatever the reason.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -88,6 +88,9 @@ pub enum IdentityError {
         /// The name.
         name: String,
     },
+    /// A mount that can't be.
+    #[error("`{0}` is no name of a mount: up to 64 letters, digits, `-`, `_` and `.`; name each mount by itself")]
+    Mount(MountName),
     /// A name that is taken.
     #[error("{kind} `{name}` exists already{}", if *revoked { ", though revoked: its name is not given again" } else { "" })]
     Exists {
@@ -190,6 +193,7 @@ impl IdentityError {
             Self::Store { .. }
             | Self::Version { .. }
             | Self::Name { .. }
+            | Self::Mount(_)
             | Self::Exists { .. }
             | Self::NotFound { .. }
             | Self::Rule { .. }

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use mountgate_core::{Caller, Claims, SessionId};
+use mountgate_core::{AgentName, Caller, Claims, SessionId};
 use parking_lot::{Condvar, Mutex, RwLock};
 use rusqlite::{Connection, Transaction, params};
 use serde::Serialize;
@@ -262,6 +262,16 @@ impl Identity {
     pub fn person(&self, name: &str) -> Result<Option<Person>, IdentityError> {
         self.shared.refresh()?;
         Ok(self.shared.index.read().person(name))
+    }
+
+    /// Whether the agent is there and not revoked, nor, as far as it is still known, its session: for what was asked in
+    /// their name before, and is done now. A session that has ended by itself stands.
+    ///
+    /// # Errors
+    /// Where the file can't be read.
+    pub fn stands(&self, agent: &AgentName, session: Option<&SessionId>) -> Result<bool, IdentityError> {
+        self.shared.refresh()?;
+        Ok(self.shared.index.read().stands(agent, session))
     }
 
     /// Adds an agent. Its token is shown this once.

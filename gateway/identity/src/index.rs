@@ -231,6 +231,13 @@ impl Index {
         Ok(credential)
     }
 
+    /// Whether neither the agent nor the session is revoked.
+    pub(crate) fn stands(&self, agent: &AgentName, session: Option<&SessionId>) -> bool {
+        let live = self.agents.get(agent).and_then(|id| self.known.get(id)).is_some_and(|agent| !agent.revoked);
+        let ended = session.and_then(|id| self.known.get(id.as_str())).is_some_and(|session| session.revoked);
+        live && !ended
+    }
+
     /// The person of that name, where there is one who is not revoked.
     pub(crate) fn person(&self, name: &str) -> Option<Person> {
         let known = self.people.get(name).and_then(|id| self.known.get(id)).filter(|known| !known.revoked)?;

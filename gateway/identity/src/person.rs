@@ -21,7 +21,16 @@ pub struct PersonGrant {
 
 impl PersonGrant {
     fn check(&self) -> Result<(), IdentityError> {
-        self.approves.iter().try_for_each(|mount| check_subject("mount", mount.as_str()))?;
+        // As configuration names mounts; so `*` is none.
+        let sound = |mount: &&MountName| {
+            let name = mount.as_str();
+            name.len() <= 64
+                && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+                && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+        };
+        if let Some(mount) = self.approves.iter().find(|mount| !sound(mount)) {
+            return Err(IdentityError::Mount(mount.clone()));
+        }
         self.runs.iter().try_for_each(|agent| check_subject("agent", agent.as_str()))
     }
 }

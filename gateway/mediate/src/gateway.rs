@@ -223,7 +223,7 @@ impl Gateway {
     }
 
     /// A handle that does not keep the gateway.
-    pub(crate) fn downgrade(&self) -> impl Fn() -> Option<Self> + Send + 'static {
+    pub fn downgrade(&self) -> impl Fn() -> Option<Self> + Send + Sync + use<> + 'static {
         let weak = Arc::downgrade(&self.0);
         move || weak.upgrade().map(Self)
     }

@@ -10,6 +10,7 @@ use crate::ReplyColumn;
 
 mod journal;
 mod run;
+mod status;
 
 pub use journal::{Begun, Entry, Journal};
 

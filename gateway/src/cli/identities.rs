@@ -158,20 +158,20 @@ Examples:
 }
 
 /// The state folder and its identities.
-struct Opened {
+pub(super) struct Opened {
     state: State,
-    identity: Identity,
+    pub(super) identity: Identity,
 }
 
 impl Opened {
-    fn at(config: &Path) -> anyhow::Result<Self> {
+    pub(super) fn at(config: &Path) -> anyhow::Result<Self> {
         let state = State::open(&MainFile::load(config)?)?;
         let identity = state.identity()?;
         Ok(Self { state, identity })
     }
 
     /// Does an act that is recorded first; where it then fails, that is recorded too.
-    fn act<T>(
+    pub(super) fn act<T>(
         &self,
         act: &str,
         details: serde_json::Value,
@@ -193,7 +193,12 @@ impl Opened {
 }
 
 /// A token on standard output, alone, so that `$(…)` gets it; what it is goes to the terminal.
-fn hand_over(output: &mut Output, what: &str, mut details: serde_json::Value, token: &Token) -> anyhow::Result<Exit> {
+pub(super) fn hand_over(
+    output: &mut Output,
+    what: &str,
+    mut details: serde_json::Value,
+    token: &Token,
+) -> anyhow::Result<Exit> {
     if output.is_json() {
         if let Some(details) = details.as_object_mut() {
             details.insert("token".to_owned(), token.expose().into());
@@ -206,7 +211,7 @@ fn hand_over(output: &mut Output, what: &str, mut details: serde_json::Value, to
     Ok(Exit::Done)
 }
 
-fn ended(output: &mut Output, what: &str, sessions: usize) -> anyhow::Result<Exit> {
+pub(super) fn ended(output: &mut Output, what: &str, sessions: usize) -> anyhow::Result<Exit> {
     if output.is_json() {
         output.data(&json!({ "revoked": true, "sessions_ended": sessions }))?;
     } else {
@@ -215,7 +220,7 @@ fn ended(output: &mut Output, what: &str, sessions: usize) -> anyhow::Result<Exi
     Ok(Exit::Done)
 }
 
-fn listed<T: Serialize>(
+pub(super) fn listed<T: Serialize>(
     output: &mut Output,
     items: &[T],
     headings: &[&str],
@@ -249,7 +254,7 @@ fn told(claims: &Claims) -> String {
     if claims.is_empty() { "-".to_owned() } else { claims.iter().map(one).collect::<Vec<_>>().join(", ") }
 }
 
-fn state_of(revoked_ms: Option<i64>, until_ms: Option<i64>) -> String {
+pub(super) fn state_of(revoked_ms: Option<i64>, until_ms: Option<i64>) -> String {
     match (revoked_ms, until_ms) {
         (Some(at), _) => format!("revoked {}", moment(at)),
         (None, Some(until)) if until <= now_ms() => "ended".to_owned(),

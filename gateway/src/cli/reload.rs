@@ -61,26 +61,33 @@ impl Admin {
     }
 
     fn address(&self, config: &Path) -> anyhow::Result<SocketAddr> {
-        let Some(text) = &self.address else { return Ok(MainFile::load(config)?.server.admin) };
-        let found = text.to_socket_addrs().ok().and_then(|mut all| all.next());
-        found.with_context(|| format!("`{text}` is no address: write one like `127.0.0.1:7412`"))
+        address(self.address.as_deref(), config)
     }
 
     fn token(&self) -> anyhow::Result<String> {
-        let token = match &self.token_file {
-            Some(path) => std::fs::read_to_string(path)
-                .with_context(|| format!("the token file `{}` cannot be read", path.display()))?,
-            None => std::env::var("MOUNTGATE_OPERATOR_TOKEN").unwrap_or_default(),
-        };
-        let token = token.trim();
-        // In a header, so nothing that could begin another line.
-        let sound = !token.is_empty() && token.chars().all(|c| c.is_ascii_graphic());
-        anyhow::ensure!(
-            sound,
-            "the admin port wants an operator's token: `export MOUNTGATE_OPERATOR_TOKEN=$(mountgate operator add NAME)`, or `--token-file FILE`"
-        );
-        Ok(token.to_owned())
+        let hint = "the admin port wants an operator's token: `export MOUNTGATE_OPERATOR_TOKEN=$(mountgate operator add NAME)`, or `--token-file FILE`";
+        token(self.token_file.as_deref(), "MOUNTGATE_OPERATOR_TOKEN", hint)
     }
+}
+
+/// Where the admin port is: as said, or what the configuration says.
+pub(super) fn address(said: Option<&str>, config: &Path) -> anyhow::Result<SocketAddr> {
+    let Some(text) = said else { return Ok(MainFile::load(config)?.server.admin) };
+    let found = text.to_socket_addrs().ok().and_then(|mut all| all.next());
+    found.with_context(|| format!("`{text}` is no address: write one like `127.0.0.1:7412`"))
+}
+
+/// A token from a file, or from the environment; `hint` where there is none.
+pub(super) fn token(file: Option<&Path>, variable: &str, hint: &str) -> anyhow::Result<String> {
+    let token = match file {
+        Some(path) => std::fs::read_to_string(path)
+            .with_context(|| format!("the token file `{}` cannot be read", path.display()))?,
+        None => std::env::var(variable).unwrap_or_default(),
+    };
+    let token = token.trim();
+    // In a header, so nothing that could begin another line.
+    anyhow::ensure!(!token.is_empty() && token.chars().all(|c| c.is_ascii_graphic()), "{hint}");
+    Ok(token.to_owned())
 }
 
 pub(super) fn run(args: &ReloadArgs, config: &Path, output: &mut Output) -> anyhow::Result<Exit> {

@@ -12,6 +12,7 @@ use mountgate_core::{BackendName, PolicyName, Rate};
 use mountgate_ledger::Durability;
 
 use super::{
+    approvals::{self, ApprovalsSection, WebhookConfig},
     backend::{BackendConfig, backend, unsound},
     mount::policy_name,
     name,
@@ -39,6 +40,10 @@ pub struct MainFile {
     pub log: LogSection,
     /// `[reload]`
     pub reload: ReloadSection,
+    /// `[approvals]`
+    pub approvals: ApprovalsSection,
+    /// `[webhooks.NAME]`
+    pub webhooks: BTreeMap<String, WebhookConfig>,
     /// `[backends.NAME]`
     pub backends: BTreeMap<BackendName, BackendConfig>,
     /// `[plugins."publisher/name"]`
@@ -213,6 +218,8 @@ pub(super) fn lower(source: &Arc<Source>, root: &Table<'_>, folder: &Path) -> Ma
         ledger,
         log,
         reload: reload::lower(root.get("reload").and_then(|value| value.table()).as_ref()),
+        approvals: approvals::section(root.get("approvals").and_then(|value| value.table()).as_ref()),
+        webhooks: approvals::webhooks(root.get("webhooks").and_then(|value| value.table()).as_ref(), folder),
         backends,
         plugins,
         source: Arc::clone(source),

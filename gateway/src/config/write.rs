@@ -1,4 +1,4 @@
-//! `write = { insert = ["body"], update = ["state"], delete = true, max_rows = 10, approval = "over 5 rows" }`
+//! `write = { insert = ["body"], update = ["state"], delete = true, max_rows = 10, approval = "over 5 rows", approvals = 2 }`
 
 use mountgate_core::{Approval, ColumnName, WriteDeclaration};
 
@@ -6,6 +6,9 @@ use super::reader::Value;
 
 /// The most rows that a mount may let one write change: each is kept before and after, in memory.
 const MOST_ROWS: i64 = 1000;
+
+/// The most people that a write may need.
+const MOST_PEOPLE: i64 = 16;
 
 /// What agents may write of a table. Closed by default: one row, after approval.
 pub(super) fn write(value: &Value<'_>) -> Option<WriteDeclaration> {
@@ -21,13 +24,18 @@ pub(super) fn write(value: &Value<'_>) -> Option<WriteDeclaration> {
         Some(value) => value.parsed(|text| approval(text, max_rows))?,
         None => Approval::Required,
     };
+    let approvals = match table.get("approvals") {
+        Some(value) => value.integer(1, MOST_PEOPLE)?,
+        None => 0,
+    };
     if insert.is_empty() && update.is_empty() && !delete {
         value.reject(
             "nothing may be written: name columns in `insert` or `update`, say `delete = true`, or take it out",
         );
         return None;
     }
-    Some(WriteDeclaration { insert, update, delete, max_rows, approval })
+    let approvals = u32::try_from(approvals).ok()?;
+    Some(WriteDeclaration { insert, update, delete, max_rows, approval, approvals })
 }
 
 /// Columns named one by one.

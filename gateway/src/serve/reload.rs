@@ -157,6 +157,8 @@ impl Reloader {
             ("[quarantine]", main.quarantine != old.quarantine),
             ("[ledger]", main.ledger != old.ledger),
             ("[log]", main.log != old.log),
+            ("[approvals]", main.approvals != old.approvals),
+            ("[webhooks]", main.webhooks != old.webhooks),
         ];
         let changed = sections.iter().filter(|(_, changed)| *changed);
         changed

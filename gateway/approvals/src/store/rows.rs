@@ -85,7 +85,7 @@ pub(super) fn all(connection: &Connection, states: &[State], most: u32) -> rusql
     let labels: Vec<String> = states.iter().map(|state| format!("'{}'", state.label())).collect();
     connection
         .prepare(&format!(
-            "SELECT {COLUMNS} FROM holds WHERE state IN ({}) ORDER BY created_ms DESC, id DESC LIMIT ?1",
+            "SELECT {COLUMNS} FROM holds WHERE state IN ({}) ORDER BY state IN ('pending', 'approved', 'executing') DESC, created_ms DESC, id DESC LIMIT ?1",
             labels.join(", ")
         ))?
         .query_map([most], row)?

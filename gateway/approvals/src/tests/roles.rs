@@ -9,7 +9,7 @@ async fn an_approved_write_is_done_once_and_told() {
     assert_eq!((world.state(&id), world.done()), (State::Pending, 0));
     assert_eq!(world.approve("alice", &id).await.unwrap(), State::Executed);
     assert_eq!(world.done(), 1);
-    let told = world.approvals.status(&id, &"support-bot".into(), &claims(42)).unwrap();
+    let told = world.approvals.status(&id, &"support-bot".into(), None, &claims(42)).unwrap();
     assert_eq!((told.rows, told.code), (Some(1), None));
     let who: Vec<_> = world.story(&id);
     let expected = [
@@ -52,7 +52,8 @@ async fn none_but_people_with_the_role_and_not_who_asked() {
     let grant = PersonGrant { approves: [MountName::new("support")].into(), ..PersonGrant::default() };
     world.shop.0.identity.add_person("support-bot", &grant).unwrap();
     assert!(matches!(refused("support-bot", &id).await, ApprovalError::NotYours(_)));
-    assert_eq!((world.state(&id), world.state(&mine), world.done()), (State::Pending, State::Pending, 0));
+    let of_mine = world.approvals.show(&world.person("bob"), &mine).unwrap().listed.state;
+    assert_eq!((world.state(&id), of_mine, world.done()), (State::Pending, State::Pending, 0));
     world.agrees(&id);
 }
 
@@ -162,13 +163,17 @@ async fn what_changed_since_it_was_shown_is_stale() {
 async fn an_agent_sees_its_own_writes_and_no_effect() {
     let world = World::new();
     let id = world.approvals.hold(world.counting()).unwrap();
-    let ask = |agent: &str, customer| world.approvals.status(&id, &agent.into(), &claims(customer));
+    let ask = |agent: &str, customer| world.approvals.status(&id, &agent.into(), None, &claims(customer));
     assert!(matches!(ask("other-bot", 42), Err(ApprovalError::NotFound)));
     assert!(matches!(ask("support-bot", 43), Err(ApprovalError::NotFound)));
     assert!(matches!(
-        world.approvals.status(&HoldId::new(), &"support-bot".into(), &claims(42)),
+        world.approvals.status(&HoldId::new(), &"support-bot".into(), None, &claims(42)),
         Err(ApprovalError::NotFound)
     ));
+    // Nor what it asked on somebody's behalf, when it asks for nobody.
+    let for_alice = world.approvals.hold(NewHold { on_behalf_of: Some("alice".into()), ..world.counting() }).unwrap();
+    let of = |user| world.approvals.status(&for_alice, &"support-bot".into(), user, &claims(42));
+    assert!(of(None).is_err() && of(Some("bob")).is_err() && of(Some("alice")).is_ok());
     let told = serde_json::to_value(ask("support-bot", 42).unwrap()).unwrap();
     let keys: Vec<&String> = told.as_object().unwrap().keys().collect();
     assert_eq!(keys, ["expires_ms", "id", "mount", "state"]);

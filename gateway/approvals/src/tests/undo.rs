@@ -31,7 +31,7 @@ async fn what_was_done_is_taken_back_by_another_hold() {
         assert_eq!(world.approve("bob", &undo).await.unwrap(), State::Executed, "{sql}");
         assert_eq!(world.ticket(ticket), before, "{sql}");
         // It is a person's, so the agent is not told of it.
-        assert!(world.approvals.status(&undo, &"support-bot".into(), &claims(42)).is_err());
+        assert!(world.approvals.status(&undo, &"support-bot".into(), None, &claims(42)).is_err());
         assert_eq!(world.story(&undo)[0], ("person alice".to_owned(), State::Pending));
     }
 }

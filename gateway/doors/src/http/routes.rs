@@ -11,6 +11,7 @@ pub(crate) enum Handler {
     Query,
     Read,
     Write,
+    WriteStatus,
     Mounts,
     Mount,
     Explain,
@@ -73,6 +74,15 @@ pub(crate) static ROUTES: &[Route] = &[
         summary: "Inserts, updates or deletes rows of one table, within what the mount lets be written.",
         body: Some("Write"),
         success: Success::Object("Written"),
+        token: AGENT,
+    },
+    Route {
+        method: Method::GET,
+        path: "/v1/writes/{name}",
+        handler: Handler::WriteStatus,
+        summary: "What became of a write of the caller's that waits for approval, or waited.",
+        body: None,
+        success: Success::Object("HoldStatus"),
         token: AGENT,
     },
     Route {

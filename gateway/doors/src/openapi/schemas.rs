@@ -65,6 +65,12 @@ pub(super) fn all() -> Value {
             "state": { "const": "held" },
             "write": text("the id under which it waits"),
         })),
+        "HoldStatus": object(&["hold", "state", "expires_ms"], json!({
+            "hold": text("its id"),
+            "state": { "enum": ["pending", "approved", "executed", "failed", "stale", "expired", "denied", "unknown"] },
+            "rows": { "type": "integer", "minimum": 0, "description": "rows changed, once it is executed" },
+            "expires_ms": { "type": "integer", "description": "until when it may be approved" },
+        })),
         "Parameter": {
             "description": "A bare value, a list of values of one type, or a typed value. See docs/types.md.",
             "oneOf": [

@@ -38,7 +38,7 @@ fn a_grant_that_is_changed_holds_at_once() {
     other.grant_person("alice", &billing).unwrap();
     assert_eq!(identity.person("alice").unwrap().unwrap().grant(), &billing);
     assert_eq!(identity.list_people().unwrap()[0].grant, billing);
-    for bad in ["Support", "", "a b", "*"] {
+    for bad in ["", "a b", "*", "-a"] {
         let grant = PersonGrant { approves: [MountName::new(bad)].into(), ..PersonGrant::default() };
         assert!(identity.grant_person("alice", &grant).is_err(), "{bad}");
     }
@@ -85,4 +85,21 @@ fn a_file_of_the_version_before_is_brought_up_to_date() {
         })
         .unwrap();
     assert_eq!(made, 3);
+}
+
+#[test]
+fn what_was_asked_by_the_revoked_does_not_stand() {
+    let folder = tempfile::tempdir().unwrap();
+    let (identity, other) = (open(&folder), open(&folder));
+    identity.add_agent("bot", &Claims::new()).unwrap();
+    let bot = AgentName::new("bot");
+    let session = identity.operator_mint(&bot, &Claims::new(), 1, 0).unwrap().id;
+    assert!(identity.stands(&bot, Some(&session)).unwrap(), "one that has ended by itself");
+    assert!(!identity.stands(&AgentName::new("none"), None).unwrap());
+    let session = identity.operator_mint(&bot, &Claims::new(), 60_000, crate::identity::now_ms()).unwrap().id;
+    other.revoke_session(&session).unwrap();
+    assert!(!identity.stands(&bot, Some(&session)).unwrap());
+    assert!(identity.stands(&bot, None).unwrap());
+    other.revoke_agent("bot").unwrap();
+    assert!(!identity.stands(&bot, None).unwrap());
 }
