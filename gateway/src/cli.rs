@@ -18,6 +18,7 @@ mod serve;
 mod shadow;
 mod sql;
 mod suggest;
+mod trust;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -36,7 +37,7 @@ pub enum Exit {
     Failed,
     /// 3: the configuration is wrong, or does not fit its backends and policies.
     Misconfigured,
-    /// 4: the ledger is not what was written.
+    /// 4: the ledger is not what was written, or a repository of plugins not what was signed.
     Unsound,
     /// 5: `explain`: the statement would be refused.
     Refused,
@@ -64,7 +65,8 @@ Exit codes:
   2  the command line is wrong
   3  the configuration is wrong, or does not fit its backends and policies (`reload`: what was in force stays);
      `backend check`: a wall does not stand
-  4  `ledger verify`: the ledger is not what was written
+  4  `ledger verify`: the ledger is not what was written;
+     `trust verify`, `trust refresh`: what is offered does not hold
   5  `explain`: the statement would be refused
   6  `replay`: something would newly be granted, and is not accepted
 
@@ -132,6 +134,8 @@ pub enum Command {
     Quarantine(quarantine::QuarantineArgs),
     /// Ask recorded requests again, of a candidate policy or mount: what would newly be granted.
     Replay(replay::ReplayArgs),
+    /// Sign, publish, verify and take plugins.
+    Trust(trust::TrustArgs),
 }
 
 impl Cli {
@@ -164,6 +168,7 @@ impl Cli {
             Command::Review(args) => review::run(&args, &self.config, &mut output),
             Command::Quarantine(args) => quarantine::run(&args, &self.config, &mut output),
             Command::Replay(args) => replay::run(&args, &self.config, &mut output),
+            Command::Trust(args) => trust::run(args, &self.config, &mut output),
         };
         match done {
             Ok(exit) => exit,

@@ -3,6 +3,7 @@
 
 mod policies;
 mod site;
+pub mod trust;
 pub mod wall;
 
 use std::{
@@ -17,21 +18,21 @@ use mountgate_mediate::{
     Generation,
     reload::{Changes, Step},
 };
-use mountgate_policy::{AdmissionError, HostConfig, Plugin};
+use mountgate_policy::{AdmissionError, HostConfig};
+use mountgate_trust::TrustedSet;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
 use self::{
-    policies::Policies,
+    policies::{Admitted, Policies, Refused, Why},
     site::{Built, Site},
+    trust::Signed,
 };
 use crate::{
     config::{
-        BackendConfig, Config, MainFile, MountConfig, PluginConfig, PostgresTarget, Problem, Problems, Source,
-        StoreSection, Wall,
+        BackendConfig, Config, MainFile, MountConfig, PostgresTarget, Problem, Problems, Source, StoreSection, Wall,
     },
     keys::Keys,
-    plugin::cases::Case,
 };
 
 /// What was put together.
@@ -54,6 +55,12 @@ pub struct Digests {
     pub config: Option<Digest>,
     /// Of each policy's component, by its name in configuration.
     pub policies: BTreeMap<PolicyName, Digest>,
+    /// The version of the signed repository that signed plugins are from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repository: Option<u64>,
+    /// The release of each signed plugin.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub releases: BTreeMap<PolicyName, u64>,
 }
 
 /// Why nothing was put together: the first step at which something was wrong, and everything that was.
@@ -72,6 +79,8 @@ pub struct Failure {
 pub struct Composer {
     policies: Policies,
     kept: Kept,
+    /// The time by which signatures expire; the system's where there is none.
+    clock: Option<fn() -> i64>,
 }
 
 /// What is in force, for the next composition.
@@ -79,8 +88,10 @@ pub struct Composer {
 struct Kept {
     main: Option<Arc<Source>>,
     backends: BTreeMap<BackendName, Opened>,
-    plugins: BTreeMap<PolicyName, Arc<Plugin>>,
+    plugins: BTreeMap<PolicyName, Admitted>,
     mounts: BTreeMap<MountName, Built>,
+    /// Where signed plugins come from.
+    signed: Option<Signed>,
 }
 
 #[derive(Clone)]
@@ -113,13 +124,26 @@ impl Faults {
     }
 }
 
+impl Composed {
+    /// Where its signed plugins come from.
+    pub fn trust(&self) -> Option<&Signed> {
+        self.kept.signed.as_ref()
+    }
+}
+
 impl Composer {
     /// With a policy host of its own.
     ///
     /// # Errors
     /// Where the machine does not give what the host asks for.
     pub fn new(host: HostConfig) -> Result<Self, AdmissionError> {
-        Ok(Self { policies: Policies::new(host)?, kept: Kept::default() })
+        Ok(Self { policies: Policies::new(host)?, kept: Kept::default(), clock: None })
+    }
+
+    /// With another clock for what signs the plugins: milliseconds since 1970-01-01T00:00Z.
+    #[must_use]
+    pub fn with_clock(self, clock: fn() -> i64) -> Self {
+        Self { clock: Some(clock), ..self }
     }
 
     /// Opens what is not open, and builds every mount.
@@ -147,7 +171,10 @@ impl Composer {
         tell(Step::Fit);
         let mut backends = self.open_backends(config, &mut faults, &mut warnings).await;
         tell(Step::Verify);
-        let plugins = self.admit(config, &mut faults, tell).await;
+        let signed = self.signed(config, &mut faults).await;
+        // One set for all of a generation's mounts, whatever a refresh does meanwhile.
+        let set = signed.as_ref().and_then(|signed| signed.store().current());
+        let plugins = self.admit(config, set.as_deref(), &mut faults, tell).await;
         tell(Step::Fit);
         let mut made = BTreeMap::new();
         let mut mounts = Vec::new();
@@ -155,10 +182,11 @@ impl Composer {
         for declared in config.mounts.values() {
             let Some(opened) = backends.get_mut(&declared.backend) else { continue };
             let before = self.kept.mounts.get(&declared.name);
-            let mut site = Site { config, keys, declared, opened, before };
+            let mut site =
+                Site { config, keys, declared, opened, before, plugins: &plugins, plugins_before: &self.kept.plugins };
             let placed = site.place(&mut inspectors, &mut warnings).await;
             let policies = match &placed {
-                Ok(placed) => site.policies(placed, &plugins).await,
+                Ok(placed) => site.policies(placed).await,
                 // Policies are configured for the ceiling: without one there is nothing to say of their settings.
                 Err(_) => Err(vec![]),
             };
@@ -184,17 +212,26 @@ impl Composer {
         for (name, built) in &mut made {
             built.mount = generation.mounts().get(name).map(Arc::downgrade).unwrap_or_default();
         }
-        let kept = Kept { main: Some(Arc::clone(&config.main.source)), backends, plugins, mounts: made };
+        let repository = set.as_ref().map(|set| set.version);
+        let releases = plugins.iter().filter_map(|(name, admitted)| Some((name.clone(), admitted.release?))).collect();
+        let kept = Kept { main: Some(Arc::clone(&config.main.source)), backends, plugins, mounts: made, signed };
         Ok(Composed {
             generation,
             warnings,
             changes: self.kept.changes(&kept),
             digests: Digests {
                 config: Some(config.digest()),
-                policies: kept.plugins.iter().map(|(name, plugin)| (name.clone(), plugin.digest())).collect(),
+                policies: kept.plugins.iter().map(|(name, admitted)| (name.clone(), admitted.digest())).collect(),
+                repository,
+                releases,
             },
             kept,
         })
+    }
+
+    /// Where the signed plugins in force come from.
+    pub fn trust(&self) -> Option<&Signed> {
+        self.kept.signed.as_ref()
     }
 
     /// What was composed is in force: the next composition goes on from there. Gives back its generation and warnings.
@@ -257,9 +294,10 @@ impl Composer {
     async fn admit(
         &mut self,
         config: &Config,
+        set: Option<&TrustedSet>,
         faults: &mut Faults,
         tell: &(dyn Fn(Step) + Sync),
-    ) -> BTreeMap<PolicyName, Arc<Plugin>> {
+    ) -> BTreeMap<PolicyName, Admitted> {
         let used: BTreeSet<&PolicyName> = config
             .mounts
             .values()
@@ -269,43 +307,20 @@ impl Composer {
             .collect();
         let mut plugins = BTreeMap::new();
         for name in used {
-            match self.policies.admit(name, config.main.plugins.get(name), tell).await {
-                Ok(plugin) => {
-                    tell(Step::SelfTest);
-                    match self.self_test(config.main.plugins.get(name), &plugin).await {
-                        Ok(()) => drop(plugins.insert(name.clone(), plugin)),
-                        Err(SelfTestFailed::Cases(Problems(problems))) => faults.all(Step::SelfTest, problems),
-                        Err(SelfTestFailed::Refused(refused)) => {
-                            let place = ["plugins".to_owned(), name.to_string(), "cases".to_owned()];
-                            let why = format!("policy `{name}`: {}", refused.why);
-                            faults.add(refused.step, config.main.source.point(&place, None, &why));
-                        }
-                    }
-                }
-                Err(refused) => {
-                    let place = ["plugins".to_owned(), name.to_string(), "path".to_owned()];
-                    let why = format!("policy `{name}`: {}", refused.why);
-                    faults.add(refused.step, config.main.source.point(&place, None, &why));
+            match self.policies.admit(name, config.main.plugins.get(name), set, tell).await {
+                Ok(admitted) => drop(plugins.insert(name.clone(), admitted)),
+                Err(Refused { step, why: Why::Cases(problems) }) => faults.all(step, problems),
+                Err(Refused { step, why: Why::Said { key, why } }) => {
+                    // A signed plugin has no section of its own.
+                    let place = match config.main.plugins.contains_key(name) {
+                        true => vec!["plugins".to_owned(), name.to_string(), key.to_owned()],
+                        false => vec!["trust".to_owned()],
+                    };
+                    faults.add(step, config.main.source.point(&place, None, &format!("policy `{name}`: {why}")));
                 }
             }
         }
         plugins
-    }
-}
-
-/// Why a plugin did not stand its own cases.
-enum SelfTestFailed {
-    /// They can't be read.
-    Cases(Problems),
-    /// One of them fails.
-    Refused(policies::Refused),
-}
-
-impl Composer {
-    async fn self_test(&mut self, declared: Option<&PluginConfig>, plugin: &Arc<Plugin>) -> Result<(), SelfTestFailed> {
-        let Some(folder) = declared.and_then(|declared| declared.cases.as_ref()) else { return Ok(()) };
-        let cases = Case::load_dir(folder).map_err(SelfTestFailed::Cases)?;
-        self.policies.self_test(plugin, cases).await.map_err(SelfTestFailed::Refused)
     }
 }
 
@@ -323,7 +338,7 @@ impl Kept {
             policies: next
                 .plugins
                 .iter()
-                .filter(|(name, plugin)| self.plugins.get(*name).is_none_or(|old| old.digest() != plugin.digest()))
+                .filter(|(name, plugin)| self.plugins.get(*name).is_none_or(|old| !old.is_same(plugin)))
                 .map(|(name, _)| name.clone())
                 .collect(),
             main: self.main.as_ref().is_none_or(|main| Some(&main.text) != next.main.as_ref().map(|main| &main.text)),

@@ -16,6 +16,7 @@ mod reload;
 mod secret;
 mod shadow;
 pub(crate) mod source;
+mod trust;
 pub(crate) mod units;
 mod write;
 
@@ -39,6 +40,7 @@ pub use self::{
     secret::Secret,
     shadow::ShadowChoice,
     source::{Problem, Problems, Source},
+    trust::TrustSection,
     units::duration,
 };
 
@@ -227,13 +229,17 @@ fn refer(notes: &Notes, found: &mount::Lowered, main: Option<&MainFile>, others:
 }
 
 fn must_be_there(notes: &Notes, policy: &PolicyName, span: &std::ops::Range<usize>, main: &MainFile) {
-    if BUNDLED.contains(&policy.as_str()) || main.plugins.contains_key(policy) {
+    // Whether the repository has it is known when it was asked.
+    let may_be_signed = main.trust.is_some() && policy.as_str().contains('/');
+    if BUNDLED.contains(&policy.as_str()) || main.plugins.contains_key(policy) || may_be_signed {
         return;
     }
     let all = BUNDLED.into_iter().chain(main.plugins.keys().map(PolicyName::as_str));
     let help = match likely(policy.as_str(), all) {
         Some(near) => format!("; did you mean `{near}`?"),
-        None => format!(": `ceiling` and `tiers` are bundled, and `{MAIN_FILE}` declares plugins"),
+        None => format!(
+            ": `ceiling` and `tiers` are bundled, signed plugins come from the repository of `[trust]` in `{MAIN_FILE}`"
+        ),
     };
     notes.note(span, format!("there is no policy `{policy}`{help}"));
 }

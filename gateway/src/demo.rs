@@ -10,6 +10,7 @@ mod screen;
 mod shop;
 mod store;
 mod tour;
+mod trust;
 
 use std::path::PathBuf;
 
@@ -75,8 +76,11 @@ async fn demo(args: &DemoArgs) -> anyhow::Result<Exit> {
         (DemoBackend::Postgres, None) => anyhow::bail!("`--backend postgres` needs `--postgres-url`"),
     };
     folder.write_configuration(&shop, args.data_port, args.admin_port)?;
+    screen.say("signing a policy …");
+    trust::publish(folder.path())?;
     screen.say("opening the shop, compiling policies …");
-    let overrides = Overrides { data_port: Some(args.data_port), admin_port: Some(args.admin_port) };
+    let overrides =
+        Overrides { data_port: Some(args.data_port), admin_port: Some(args.admin_port), ..Overrides::default() };
     let server = Server::start(&folder.main_file(), overrides).await?;
     let (data, admin) = (server.data_address()?, server.admin_address()?);
     let gateway = server.gateway().clone();

@@ -3,6 +3,7 @@
 mod files;
 mod people;
 mod reload;
+mod signatures;
 
 use std::{
     net::SocketAddr,
@@ -28,7 +29,7 @@ use self::{
     reload::Reloader,
 };
 use crate::{
-    compose::{Composer, Digests, host_config},
+    compose::{Composer, Digests, host_config, trust},
     config::{Config, ServerSection},
     journal::FileJournal,
     state::State,
@@ -46,6 +47,8 @@ pub struct Overrides {
     pub data_port: Option<u16>,
     /// The admin port; 0 for any that is free.
     pub admin_port: Option<u16>,
+    /// The time by which signatures expire, in milliseconds since 1970-01-01T00:00Z.
+    pub clock: Option<fn() -> i64>,
 }
 
 /// A gateway that is put together and bound to its ports, and does not serve yet.
@@ -76,6 +79,9 @@ impl Server {
         let state = State::open(&config.main)?;
         let (data, admin) = bind(&config.main.server, overrides).await?;
         let mut composer = Composer::new(host_config(&config.main, state.keys()))?;
+        if let Some(clock) = overrides.clock {
+            composer = composer.with_clock(clock);
+        }
         let composed = composer.compose(&config, state.keys(), 1).await?;
         let digests = composed.digests.clone();
         let (generation, warnings) = composer.adopt(composed);
@@ -109,6 +115,13 @@ impl Server {
             "what is left of the mounts' budgets cannot be told from the ledger: `mountgate ledger verify` says where it is broken",
         )?;
         tracing::info!(requests, "budgets are counted");
+        if let Some(signed) = composer.trust() {
+            let status = signed.store().status();
+            for warning in trust::warnings(&status) {
+                tracing::warn!("{warning}");
+            }
+            gateway.tell_signatures(Some(trust::signatures(&status)));
+        }
         people.attach(&gateway);
         Ok(Self { path: path.to_owned(), config, seen, state, composer, digests, gateway, people, data, admin })
     }
@@ -170,8 +183,10 @@ impl Server {
         chores.spawn(retire(gateway.clone()));
         let watched = Arc::new(Mutex::new(Watched::of(&path, &config)));
         chores.spawn(files::watch(gateway.clone(), Arc::clone(&watched), seen));
+        let (in_force, signed) = watch::channel(composer.trust().cloned());
+        chores.spawn(signatures::keep(gateway.clone(), Arc::clone(&state), signed));
         let reloader =
-            Reloader::new(path, config.main, Arc::clone(&state), composer, digests, gateway.clone(), watched);
+            Reloader::new(path, config.main, Arc::clone(&state), composer, digests, gateway.clone(), watched, in_force);
         let reloading = reloader.start(until(stopped))?;
         let mut shutdown = std::pin::pin!(shutdown);
         let ended = loop {

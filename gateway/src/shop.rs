@@ -1,5 +1,7 @@
 //! A small shop for tests: a SQLite file, a configuration over it, and a mount.
 
+pub(crate) mod signed;
+
 use std::{
     fs,
     path::{Path, PathBuf},

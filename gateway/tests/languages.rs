@@ -56,6 +56,9 @@ fn walk(page: &str, folder: &Path) -> PathBuf {
     // The page's own promises: its cases pass, and the gateway has taken the component.
     assert!(text.contains("0 failed") && text.contains("is in force"), "{page}: {text}");
     assert!(text.contains("mountgate:policy@0.2.0"), "{page}: {text}");
+    // Signed, published, and in force from the repository alone.
+    assert!(text.contains("published acme/rows, release 1"), "{page}: {text}");
+    assert!(text.contains("`acme/rows` runs as it is signed in"), "{page}: {text}");
     folder.join("rows")
 }
 

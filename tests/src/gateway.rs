@@ -78,7 +78,8 @@ impl Fixture {
                 database.display().to_string()
             ),
         )?;
-        let server = Server::start(&path, Overrides { data_port: Some(0), admin_port: Some(0) }).await?;
+        let server =
+            Server::start(&path, Overrides { data_port: Some(0), admin_port: Some(0), ..Overrides::default() }).await?;
         Ok(Self { gateway: server.gateway().clone(), server: Some(server), folder })
     }
 
@@ -93,7 +94,8 @@ impl Fixture {
         let path = folder.path().join("mountgate.toml");
         let backend = format!("[backends.shop]\nkind = \"postgres\"\nurl = {url:?}\nwall = \"off\"\n");
         std::fs::write(&path, format!("{backend}\n[gate]\nrequests = \"100_000/second\"\n"))?;
-        let server = Server::start(&path, Overrides { data_port: Some(0), admin_port: Some(0) }).await?;
+        let server =
+            Server::start(&path, Overrides { data_port: Some(0), admin_port: Some(0), ..Overrides::default() }).await?;
         Ok(Self { gateway: server.gateway().clone(), server: Some(server), folder })
     }
 
@@ -119,7 +121,8 @@ impl Fixture {
         drop((gateway, server));
         meanwhile();
         let path = folder.path().join("mountgate.toml");
-        let server = Server::start(&path, Overrides { data_port: Some(0), admin_port: Some(0) }).await?;
+        let server =
+            Server::start(&path, Overrides { data_port: Some(0), admin_port: Some(0), ..Overrides::default() }).await?;
         Ok(Self { gateway: server.gateway().clone(), server: Some(server), folder })
     }
 

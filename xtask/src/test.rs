@@ -39,6 +39,7 @@ pub(crate) fn run(test: &Test) -> Result<()> {
             demonstrated(backend, &binary, &scratch, &python, &mut totals)?;
         }
         totals.take(languages(&binary)?);
+        totals.take(interoperability()?);
         totals.take(tools::counted("soundness", &mut Soundness::bounded().command(Some(&scratch))?)?);
         totals.take(weakened(&scratch)?);
         totals.take(tools::counted("defences", &mut Soundness::of_defences().command(Some(&scratch))?)?);
@@ -100,6 +101,14 @@ fn languages(binary: &Path) -> Result<(Counts, Option<String>)> {
     );
     cargo.env("MOUNTGATE_TEST_BINARY", binary).env("MOUNTGATE_CACHE", tools::target_dir()?.join("xtask"));
     tools::counted("policies in every language", &mut cargo)
+}
+
+/// Signed repositories, held against the reference implementation of TUF.
+fn interoperability() -> Result<(Counts, Option<String>)> {
+    let mut cargo = tools::cargo()?;
+    cargo.args(["test", "--package", "mountgate-trust", "--test", "interoperability", "--locked", "--", "--ignored"]);
+    cargo.env("MOUNTGATE_TEST_TUF", setup::python_tuf()?);
+    tools::counted("signed repositories and Python's TUF", &mut cargo)
 }
 
 /// In a build in which defences can be taken down: that the tests notice. The last, for it builds the crates above `core`

@@ -140,6 +140,8 @@ codes! {
     LedgerUnavailable = "ledger_unavailable", 503, Gateway;
     /// The policy trapped, ran too long, used too much, or gave a verdict past the ceiling.
     PolicyFailed = "policy_failed", 503, Policy;
+    /// The policy was revoked by whoever signs it, or its signatures are too old.
+    PolicyWithdrawn = "policy_withdrawn", 503, Policy;
     /// The gateway is stopping, or all of its places are taken.
     Overloaded = "overloaded", 503, Gateway;
 }

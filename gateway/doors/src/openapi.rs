@@ -194,6 +194,7 @@ fn may(route: &Route, code: Code) -> bool {
         | Code::TooManyConcurrent
         | Code::BackendUnavailable
         | Code::BackendRefused
-        | Code::PolicyFailed => statement,
+        | Code::PolicyFailed
+        | Code::PolicyWithdrawn => statement,
     }
 }

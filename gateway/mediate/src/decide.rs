@@ -77,14 +77,27 @@ pub(crate) enum Failed {
     Fault(String, &'static str),
     /// Every place for a decision is taken.
     Overloaded,
+    /// The policy may not be asked any more.
+    Withdrawn,
+}
+
+/// What an agent is told of a policy that may not be asked any more.
+pub(crate) fn withdrawn() -> Refusal {
+    Refusal::new(Code::PolicyWithdrawn, "the mount's policy was revoked, or what it is signed with is too old")
+        .hint("tell the mount's owner: a new release, or renewed signatures, bring the mount back")
 }
 
 impl Mount {
     pub(crate) fn decide(&self, question: &Question<'_>) -> Asked {
-        let Assigned { policy, .. } = self.policy_of(question.caller);
+        let Assigned { policy, standing, .. } = self.policy_of(question.caller);
         let inputs = policy.inputs();
         let request = self.request(question, inputs);
         let (plugin, settings) = (policy.plugin().digest(), policy.settings_digest());
+        // Before anything that is remembered.
+        if standing.as_ref().is_some_and(|standing| !standing.holds_at(question.now_ms)) {
+            let outcome = Err(Failed::Withdrawn);
+            return Asked { request, plugin, settings, elapsed: Duration::ZERO, outcome, reused: false };
+        }
         let key = self.key(question, policy, inputs);
         if let Some(decided) = key.as_ref().and_then(|key| self.verdicts.get(key))
             && decided.valid_until_ms.is_some_and(|until| question.now_ms < until)

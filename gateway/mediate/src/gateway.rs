@@ -6,7 +6,7 @@ use std::{
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use mountgate_core::{
     Caller, Code, ColumnType, Counted, DecisionRequest, Digest, Door, MountName, Rate, Refusal, Value, Verdict,
 };
@@ -20,7 +20,7 @@ use parking_lot::Mutex;
 
 use crate::{
     Explanation, Generation, Mint, Minted, Mount, Query, Read, Refused, Reply, ReplyCaps, ReplyColumn, SharedHolds,
-    SharedJournal,
+    SharedJournal, Signatures,
     decide::{Decided, Failed, Question},
     describe::explained,
     known::{Known, Planned, Unplanned},
@@ -72,6 +72,7 @@ struct Inner {
     shadows: Shadows,
     quarantine: Quarantine,
     warnings: ArcSwap<Vec<String>>,
+    signatures: ArcSwapOption<Signatures>,
     metrics: Metrics,
     started: Instant,
 }
@@ -120,6 +121,7 @@ impl Gateway {
             shadows: Shadows::new(),
             quarantine: Quarantine::new(),
             warnings: ArcSwap::from_pointee(parts.warnings),
+            signatures: ArcSwapOption::empty(),
             metrics,
             started: Instant::now(),
         }));
@@ -208,6 +210,10 @@ impl Gateway {
     /// Generations before the one in force that requests are still on, or were a moment ago.
     pub fn retired(&self) -> usize {
         self.0.retired.lock().len()
+    }
+
+    pub(crate) fn signatures_slot(&self) -> &ArcSwapOption<Signatures> {
+        &self.0.signatures
     }
 
     pub(crate) fn reloads(&self) -> &Reloads {
@@ -526,6 +532,10 @@ impl Gateway {
             Failed::Overloaded => Refusal::new(Code::Overloaded, "every place for a policy's decision is taken")
                 .hint("try again in a moment")
                 .retry_after(1),
+            Failed::Withdrawn => {
+                self.0.metrics.policy_fault("withdrawn");
+                crate::decide::withdrawn()
+            }
         })?;
         let planned = known.plan(mount, &decided.grant).map_err(|unplanned| match unplanned {
             Unplanned::Refused(refusal) => refusal,

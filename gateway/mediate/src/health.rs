@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::{Gateway, reload::ReloadHealth};
+use crate::{Gateway, Signatures, reload::ReloadHealth};
 
 /// How the gateway is.
 #[derive(Clone, Debug, Serialize)]
@@ -19,6 +19,9 @@ pub struct Health {
     pub retired: usize,
     /// How reloads are.
     pub reload: ReloadHealth,
+    /// How what signs the plugins stands, where a repository of signed plugins is configured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signatures: Option<Arc<Signatures>>,
     /// The mounts in force.
     pub mounts: usize,
     /// Seconds since the gateway started.
@@ -36,6 +39,7 @@ impl Gateway {
         if let Some(failed) = &mut health.reload.failed {
             failed.message = failed.for_anyone();
         }
+        health.signatures = health.signatures.map(|told| Arc::new(told.for_anyone()));
         health
     }
 
@@ -50,9 +54,11 @@ impl Gateway {
         if !notices.is_empty() {
             Arc::make_mut(&mut warnings).extend(notices);
         }
+        let signatures = self.signatures();
+        let is_alarmed = signatures.as_ref().is_some_and(|told| !told.is_well);
         let status = if !ledger.writable {
             "failing"
-        } else if warnings.is_empty() && !self.reloads().has_failed() {
+        } else if warnings.is_empty() && !self.reloads().has_failed() && !is_alarmed {
             "ok"
         } else {
             "degraded"
@@ -63,6 +69,7 @@ impl Gateway {
             since_ms: self.reloads().since_ms(),
             retired: self.retired(),
             reload: self.reloads().health(),
+            signatures,
             mounts: generation.mounts().len(),
             uptime_seconds: self.started().elapsed().as_secs(),
             ledger: if ledger.writable { "ok" } else { "failing" },

@@ -105,6 +105,7 @@ impl Mount {
             }
             Failed::Fault(why, _) => failed(seen, why),
             Failed::Overloaded => failed(seen, "every place for a decision is taken".to_owned()),
+            Failed::Withdrawn => crate::decide::withdrawn(),
         })?;
         seen.verdict = Some(decided.verdict.clone());
         seen.limits = Some(Arc::clone(&decided.limits));

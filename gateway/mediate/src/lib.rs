@@ -18,6 +18,7 @@ pub mod reload;
 pub mod replay;
 mod restore;
 mod shadow;
+mod signatures;
 mod write;
 
 pub use api::*;
@@ -28,6 +29,7 @@ pub use inspect::Inspection;
 pub use mount::{Assigned, Mount, MountSpec};
 pub use quarantine::{SetApart, Subject, read_quarantine};
 pub use shadow::Shadow;
+pub use signatures::{SignatureFailure, Signatures};
 pub use write::{
     Begun, Entry, Executed, Held, HeldWrite, HoldId, HoldStatus, Holds, Journal, NewHold, Previewed, SharedHolds,
     SharedJournal, Write, WriteReply, Written,

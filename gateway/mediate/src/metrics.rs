@@ -10,6 +10,8 @@ use prometheus_client::{
     registry::Registry,
 };
 
+use crate::signatures::SignatureMetrics;
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct DoorLabel {
     door: &'static str,
@@ -61,6 +63,7 @@ pub(crate) struct Metrics {
     shadows_missed: Counter,
     observed: Gauge<u64, AtomicU64>,
     overdue: Gauge<u64, AtomicU64>,
+    signatures: SignatureMetrics,
 }
 
 /// Buckets from 1 µs to 4 s, each twice the one before.
@@ -113,6 +116,7 @@ impl Metrics {
         registry.register("mounts_observed", "Mounts that are open for observation", observed.clone());
         let overdue = Gauge::default();
         registry.register("mounts_review_overdue", "Mounts whose review is overdue", overdue.clone());
+        let signatures = SignatureMetrics::new(&mut registry);
         Self {
             registry,
             answers,
@@ -130,6 +134,7 @@ impl Metrics {
             shadows_missed,
             observed,
             overdue,
+            signatures,
         }
     }
 
@@ -178,6 +183,10 @@ impl Metrics {
 
     pub(crate) fn shadowed(&self, outcome: &'static str) {
         self.shadows.get_or_create(&ShadowLabel { outcome }).inc();
+    }
+
+    pub(crate) fn signatures(&self) -> &SignatureMetrics {
+        &self.signatures
     }
 
     pub(crate) fn shadow_missed(&self) {

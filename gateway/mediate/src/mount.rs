@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use moka::sync::Cache;
 use mountgate_backend::Backend;
 use mountgate_core::{
-    AgentName, Caller, Ceiling, Code, Limits, MountName, PolicyName, Practice, Refusal, RequestTime,
+    AgentName, Caller, Ceiling, Code, Limits, MountName, PolicyName, Practice, Refusal, RequestTime, Standing,
     request::RequestRelation,
 };
 use mountgate_policy::Policy;
@@ -34,6 +34,8 @@ pub struct Assigned {
     pub name: PolicyName,
     /// The plugin with the mount's settings prepared.
     pub policy: Arc<Policy>,
+    /// Whether it may still be asked; always, where there is none (a bundled policy, a file of a developer's).
+    pub standing: Option<Arc<Standing>>,
 }
 
 /// What a mount is made of.

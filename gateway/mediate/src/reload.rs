@@ -130,15 +130,20 @@ impl FailedReload {
         if self.step == Step::Fit {
             return "a backend, a ceiling or a policy's settings do not fit: an operator's token, the log and `mountgate check` tell more".to_owned();
         }
-        let mut shown = String::with_capacity(self.message.len());
-        for (at, part) in self.message.split('`').enumerate() {
-            match at % 2 {
-                0 => shown.push_str(part),
-                _ => shown.push_str("`…`"),
-            }
-        }
-        shown
+        hidden(&self.message)
     }
+}
+
+/// A message without what stands in backticks.
+pub(crate) fn hidden(message: &str) -> String {
+    let mut shown = String::with_capacity(message.len());
+    for (at, part) in message.split('`').enumerate() {
+        match at % 2 {
+            0 => shown.push_str(part),
+            _ => shown.push_str("`…`"),
+        }
+    }
+    shown
 }
 
 /// How a reload ended.
@@ -158,6 +163,8 @@ pub enum Reloaded {
     Unchanged {
         /// The generation in force.
         generation: u64,
+        /// What an operator should know.
+        warnings: Vec<String>,
     },
     /// What was in force stays.
     Failed {
@@ -184,7 +191,7 @@ impl Reloaded {
     /// The generation in force after it.
     pub fn generation(&self) -> u64 {
         match self {
-            Self::Swapped { generation, .. } | Self::Unchanged { generation } | Self::Failed { generation, .. } => {
+            Self::Swapped { generation, .. } | Self::Unchanged { generation, .. } | Self::Failed { generation, .. } => {
                 *generation
             }
         }

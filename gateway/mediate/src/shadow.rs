@@ -23,6 +23,7 @@ use self::compare::{Comparison, compare};
 use crate::{
     Gateway, Mount,
     decide::{Asked, Decided, Failed, Question},
+    gateway::now_ms,
     mount::Assigned,
 };
 
@@ -91,7 +92,7 @@ impl Beside {
             Ok(decided) => InForce::Allowed(Arc::clone(decided)),
             Err(Failed::Denied(_)) => InForce::Denied,
             // Nobody was asked: there is nothing to compare with.
-            Err(Failed::Overloaded) => return None,
+            Err(Failed::Overloaded | Failed::Withdrawn) => return None,
             Err(Failed::Fault(..)) => InForce::Failed,
         };
         Some(Box::new(Self {
@@ -152,7 +153,12 @@ impl Gateway {
             return;
         }
         let Some(shadow) = &beside.mount.spec.shadow else { return };
-        let Assigned { name, policy } = &shadow.assigned;
+        let Assigned { name, policy, standing } = &shadow.assigned;
+        // What was revoked does not run, not even to be compared.
+        if standing.as_ref().is_some_and(|standing| !standing.holds_at(now_ms())) {
+            self.miss();
+            return;
+        }
         let asked = policy.decide(&beside.request);
         let (comparison, verdict, fault) = match &asked {
             Ok(decision) => (judge(beside, &decision.verdict), Some(&decision.verdict), None),

@@ -69,6 +69,31 @@ pub struct HostConfig {
     pub max_trace: usize,
 }
 
+/// Limits that are a plugin's own. They only tighten the host's: the smaller one holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct PluginLimits {
+    /// Bytes of linear memory that an instance may have.
+    pub max_memory: Option<usize>,
+    /// How long `decide` may run.
+    pub decide_deadline: Option<Duration>,
+    /// Bytes of an answer, about.
+    pub max_output: Option<usize>,
+}
+
+impl PluginLimits {
+    /// The host's configuration, with these limits where they are the smaller ones.
+    #[must_use]
+    pub fn tighten(&self, host: HostConfig) -> HostConfig {
+        let smaller = |own: Option<usize>, hosts: usize| own.map_or(hosts, |own| own.min(hosts));
+        HostConfig {
+            max_memory: smaller(self.max_memory, host.max_memory),
+            max_output: smaller(self.max_output, host.max_output),
+            decide_deadline: self.decide_deadline.map_or(host.decide_deadline, |own| own.min(host.decide_deadline)),
+            ..host
+        }
+    }
+}
+
 impl Default for HostConfig {
     fn default() -> Self {
         Self {

@@ -10,8 +10,17 @@ use wasmtime::{
 };
 
 use crate::{
-    admission, compiled::Compiled, compiler::Compiler, config::HostConfig, error::AdmissionError, instances::Keeper,
-    plugin::Plugin, state::State, ticker::Ticker, warm::Warmth, wasi,
+    admission,
+    compiled::Compiled,
+    compiler::Compiler,
+    config::{HostConfig, PluginLimits},
+    error::AdmissionError,
+    instances::Keeper,
+    plugin::Plugin,
+    state::State,
+    ticker::Ticker,
+    warm::Warmth,
+    wasi,
 };
 
 /// Core instances that a component may be made of: a language's runtime comes in several modules.
@@ -76,6 +85,15 @@ impl Host {
     /// # Errors
     /// Whatever keeps it from being a policy.
     pub fn admit(&self, bytes: &[u8]) -> Result<Arc<Plugin>, AdmissionError> {
+        self.admit_within(bytes, PluginLimits::default())
+    }
+
+    /// The same, within limits of the plugin's own where they are the smaller ones. What is compiled is the same for
+    /// all of them.
+    ///
+    /// # Errors
+    /// As [`Host::admit`].
+    pub fn admit_within(&self, bytes: &[u8], limits: PluginLimits) -> Result<Arc<Plugin>, AdmissionError> {
         let read = admission::read(bytes, &self.shared.config)?;
         let digest = Digest::of(bytes);
         let unusable = |error: wasmtime::Error| AdmissionError::Unusable(format!("{error:#}"));
@@ -88,7 +106,7 @@ impl Host {
         // A component that imports nothing gets a linker that has nothing.
         let linker = if read.wasi { &self.shared.wasi_linker } else { &self.shared.linker };
         let pre = linker.instantiate_pre(&component).map_err(unusable)?;
-        Plugin::new(Arc::clone(&self.shared), digest, pre, read)
+        Plugin::new(Arc::clone(&self.shared), digest, pre, read, limits)
     }
 
     fn compile(&self, digest: Digest, bytes: &[u8]) -> Result<Component, String> {

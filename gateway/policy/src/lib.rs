@@ -31,7 +31,7 @@ mod wasi;
 mod watch;
 
 pub use background::in_background;
-pub use config::{DiskCache, HostConfig};
+pub use config::{DiskCache, HostConfig, PluginLimits};
 pub use contract::Contract;
 pub use error::{AdmissionError, PolicyError};
 #[doc(hidden)]

@@ -1,6 +1,6 @@
 //! A plugin: an admitted component.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use mountgate_core::{Digest, request::RequestMount};
 use parking_lot::Mutex;
@@ -8,6 +8,7 @@ use wasmtime::{Store, Trap, component::InstancePre};
 
 use crate::{
     admission::Read,
+    config::PluginLimits,
     contract::{Contract, Ready},
     error::{AdmissionError, PolicyError},
     host::Shared,
@@ -56,6 +57,8 @@ pub struct Plugin {
     manifest: Manifest,
     stock: Arc<Stock>,
     watch: Arc<Watch>,
+    /// How long `decide` may run.
+    decide_deadline: Duration,
 }
 
 /// Instances of a plugin that are ready.
@@ -118,9 +121,11 @@ impl Plugin {
         digest: Digest,
         pre: InstancePre<State>,
         Read { contract, wasi }: Read,
+        limits: PluginLimits,
     ) -> Result<Arc<Self>, AdmissionError> {
         let pre = Ready::new(contract, pre).map_err(|error| AdmissionError::Unusable(format!("{error:#}")))?;
-        let config = &shared.config;
+        let config = &limits.tighten(shared.config.clone());
+        let decide_deadline = config.decide_deadline;
         let stock = Arc::new(Stock {
             pre,
             ready: Mutex::new(Vec::with_capacity(config.ready)),
@@ -143,6 +148,7 @@ impl Plugin {
             },
             stock,
             watch: Arc::new(Watch::new()),
+            decide_deadline,
         };
         plugin.manifest = plugin.describe()?;
         plugin.shared.keeper.stock(&plugin.stock);
@@ -245,6 +251,14 @@ impl Plugin {
         self.shared.keeper.used(instance);
     }
 
+    pub(crate) fn decide_deadline(&self) -> Duration {
+        self.decide_deadline
+    }
+
+    pub(crate) fn max_output(&self) -> usize {
+        self.stock.max_output
+    }
+
     pub(crate) fn watch(&self) -> &Arc<Watch> {
         &self.watch
     }
@@ -253,14 +267,9 @@ impl Plugin {
         &self.shared
     }
 
-    pub(crate) fn failure(
-        &self,
-        error: &wasmtime::Error,
-        store: &Store<State>,
-        deadline: std::time::Duration,
-    ) -> PolicyError {
+    pub(crate) fn failure(&self, error: &wasmtime::Error, store: &Store<State>, deadline: Duration) -> PolicyError {
         let deadline_ms = u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX);
-        failure(error, store, self.shared.config.max_output, deadline_ms)
+        failure(error, store, self.stock.max_output, deadline_ms)
     }
 }
 

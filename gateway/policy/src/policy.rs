@@ -149,14 +149,14 @@ impl Policy {
         instance: &mut Instance,
         request: &DecisionRequest,
     ) -> Result<(Verdict, String), PolicyError> {
-        let deadline = self.plugin.shared().config.decide_deadline;
+        let deadline = self.plugin.decide_deadline();
         if let Some(wasi) = &mut instance.store.data_mut().wasi {
             // A policy that did not declare `time` must not find it on a clock.
             let time = request.time.as_ref().filter(|_| self.inputs().time);
             wasi.set(time.map_or(0, |time| time.unix_ms), self.seed(request));
         }
         instance.calls = instance.calls.saturating_add(1);
-        instance.store.set_hostcall_fuel(self.plugin.shared().config.max_output);
+        instance.store.set_hostcall_fuel(self.plugin.max_output());
         instance.store.set_epoch_deadline(Ticker::epochs(deadline));
         let answer = instance.bound.decide(&mut instance.store, &self.prepared, request, &self.mount, self.inputs());
         let verdict = answer.map_err(|error| self.plugin.failure(&error, &instance.store, deadline))??;

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::{Exit, Output, block_on};
 use crate::{
-    compose::Composer,
+    compose::{Composer, trust},
     config::{Config, MountConfig, Problem, Problems, Wall},
     keys::{IDENTITIES, Keys},
 };
@@ -91,7 +91,11 @@ async fn online(config: &Config) -> Result<(Vec<String>, BTreeSet<MountName>), P
     let fault = |why: String| Problems(vec![Problem::of_file(file.clone(), why)]);
     let keys = Keys::peek(&config.main).map_err(|error| fault(error.to_string()))?;
     let mut composer = Composer::new(HostConfig::default()).map_err(|error| fault(error.to_string()))?;
-    let composed = composer.compose(config, &keys, 0).await?;
+    let mut composed = composer.compose(config, &keys, 0).await?;
+    if let Some(signed) = composed.trust() {
+        let told = trust::warnings(&signed.store().status());
+        composed.warnings.extend(told);
+    }
     let mounts = composed.generation.mounts();
     let walled = mounts.iter().filter(|(_, mount)| mount.backend().is_walled()).map(|(name, _)| name.clone()).collect();
     Ok((composed.warnings, walled))

@@ -120,7 +120,13 @@ enum PluginCommand {
     /// Try a candidate on live traffic, beside the policy in force.
     Shadow(ShadowArgs),
     /// On every change: build, test, and reload into a demo gateway that this command starts.
-    #[command(after_help = "Examples:\n  mountgate plugin dev\n  mountgate plugin dev --data-port 0 --admin-port 0")]
+    #[command(after_help = "Examples:
+  mountgate plugin dev
+  mountgate plugin dev --data-port 0 --admin-port 0
+  mountgate plugin dev --repository repository
+
+With `--repository` nothing is built: the demo gateway trusts that repository's first root, and takes each release that
+`mountgate trust publish` puts there.")]
     Dev {
         #[command(flatten)]
         project: In,
@@ -133,6 +139,9 @@ enum PluginCommand {
         /// Build, test and reload once, and end.
         #[arg(long)]
         once: bool,
+        /// Take the plugin from this repository, signed, instead of the project's build.
+        #[arg(long, value_name = "FOLDER")]
+        repository: Option<PathBuf>,
     },
 }
 
@@ -216,8 +225,12 @@ pub(super) fn run(args: PluginArgs, config: &Path, output: &mut Output) -> anyho
             }
             Ok(Exit::Done)
         }
-        PluginCommand::Dev { project, data_port, admin_port, once } => {
-            dev::run(&Project::load(&project.folder)?, data_port, admin_port, once, output)
+        PluginCommand::Dev { project, data_port, admin_port, once, repository } => {
+            let project = Project::load(&project.folder)?;
+            match repository {
+                Some(repository) => dev::signed(&project, &repository, data_port, admin_port, once, output),
+                None => dev::run(&project, data_port, admin_port, once, output),
+            }
         }
     }
 }

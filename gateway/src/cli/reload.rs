@@ -104,7 +104,10 @@ pub(super) fn run(args: &ReloadArgs, config: &Path, output: &mut Output) -> anyh
         return Ok(exit);
     }
     match text("result") {
-        "unchanged" => output.line(format!("nothing is different: generation {generation} stays in force"))?,
+        "unchanged" => {
+            output.line(format!("nothing is different: generation {generation} stays in force"))?;
+            warn(&ended, output)?;
+        }
         "swapped" => {
             output.line(format!("generation {generation} is in force"))?;
             for (what, key) in [("new", "added"), ("gone", "removed"), ("changed", "changed"), ("policies", "policies")]
@@ -115,9 +118,7 @@ pub(super) fn run(args: &ReloadArgs, config: &Path, output: &mut Output) -> anyh
                     output.line(format!("{what:<9} {}", names.join(", ")))?;
                 }
             }
-            for warning in ended.get("warnings").and_then(Json::as_array).into_iter().flatten() {
-                output.line(format!("warning: {}", warning.as_str().unwrap_or_default()))?;
-            }
+            warn(&ended, output)?;
         }
         _ => {
             output.line(format!("it failed at `{}`, and generation {generation} stays in force", text("step")))?;
@@ -131,6 +132,13 @@ pub(super) fn run(args: &ReloadArgs, config: &Path, output: &mut Output) -> anyh
         }
     }
     Ok(exit)
+}
+
+fn warn(ended: &Json, output: &mut Output) -> anyhow::Result<()> {
+    for warning in ended.get("warnings").and_then(Json::as_array).into_iter().flatten() {
+        output.line(format!("warning: {}", warning.as_str().unwrap_or_default()))?;
+    }
+    Ok(())
 }
 
 fn message(ended: &Json) -> &str {

@@ -37,7 +37,7 @@ pub struct ServeArgs {
 pub(super) fn run(args: &ServeArgs, path: &Path, output: &mut Output) -> anyhow::Result<Exit> {
     let main = MainFile::load(path)?;
     log::begin(&main.log).map_err(anyhow::Error::msg)?;
-    let overrides = Overrides { data_port: args.data_port, admin_port: args.admin_port };
+    let overrides = Overrides { data_port: args.data_port, admin_port: args.admin_port, ..Overrides::default() };
     block_on(async {
         // Before anything is opened, so that a signal meanwhile is not lost.
         let (reloads, shutdown) = (reloads_on_signal()?, shutdown_on_signal()?);

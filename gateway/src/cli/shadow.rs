@@ -8,13 +8,21 @@ use std::{
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use mountgate_core::{AgentName, MountName};
+use mountgate_core::{AgentName, MountName, PolicyName};
 use mountgate_ledger::{Selection, export};
+use mountgate_trust::{PluginName, Store};
 use serde_json::{Value as Json, json};
 
-use super::{Exit, Output, output::say, reload::Admin};
+use super::{
+    Exit, Output,
+    output::say,
+    reload::Admin,
+    trust::{Candidate, KeyArgs, RepositoryArgs, promote as promote_signed},
+};
 use crate::{
+    compose::trust::store_config,
     config::{Config, MainFile, Problems, SHADOWS_FOLDER},
+    plugin::{cases::Case, project::ProjectLimits},
     shadow::{Report, Reporter},
     state::{Act, State, now_ms},
 };
@@ -87,17 +95,23 @@ record, and the shadow's beside it.")]
         #[arg(long, default_value_t = 3)]
         examples: usize,
     },
-    /// Refuses: a promotion is a signed act.
+    /// Publish the candidate as the next release of the mount's policy. A signed act: with the publisher's key.
     #[command(after_help = "\
 Examples:
-  mountgate plugin shadow promote --mount support
+  mountgate plugin shadow report --mount support
+  mountgate plugin shadow promote --mount support --repository repository --keys keys
 
-Promotion is a signed act: whoever may sign the mount's policy publishes the candidate under that policy's name. This
-command signs nothing, and no repository of signed plugins is wired in yet, so it refuses and says what to do.")]
+The component that is asked beside the policy is signed under the policy's own name, with its cases and limits, which must
+hold here first; every gateway that trusts the repository takes it at its next refresh. Where the keys are on another machine:
+`mountgate trust publish` there, of the same component. Settings are the mount's file's: they are not signed, and not changed.")]
     Promote {
         /// The mount.
         #[arg(long)]
         mount: String,
+        #[command(flatten)]
+        repository: RepositoryArgs,
+        #[command(flatten)]
+        keys: KeyArgs,
     },
 }
 
@@ -128,7 +142,7 @@ pub(super) fn run(args: &ShadowArgs, config: &Path, output: &mut Output) -> anyh
             }
             Ok(Exit::Done)
         }
-        ShadowCommand::Promote { mount } => promote(config, mount),
+        ShadowCommand::Promote { mount, repository, keys } => promote(config, mount, repository, keys, output),
     }
 }
 
@@ -218,15 +232,59 @@ fn stop(config: &Path, mount: &str, admin: &Admin, output: &mut Output) -> anyho
     Ok(Exit::Done)
 }
 
-fn promote(config: &Path, mount: &str) -> anyhow::Result<Exit> {
+fn promote(
+    config: &Path,
+    mount: &str,
+    repository: &RepositoryArgs,
+    keys: &KeyArgs,
+    output: &mut Output,
+) -> anyhow::Result<Exit> {
     let loaded = Config::load(config)?;
     let declared = loaded.mounts.get(mount).with_context(|| format!("there is no mount `{mount}`"))?;
     let shadow = declared.shadow.as_ref().with_context(|| format!("mount `{mount}` has no shadow"))?;
-    anyhow::bail!(
-        "`{}` comes from no signed repository, so there is nobody whose signature would bring it into force for `{mount}`: a promotion is a signed act. \
-         Without a repository, an operator changes `policy` in the mount's file",
-        shadow.policy.name
-    )
+    let in_force = &declared.policy;
+    anyhow::ensure!(
+        loaded.main.trust.is_some() && !loaded.main.plugins.contains_key(&in_force.name),
+        "the policy of `{mount}`, `{}`, comes from no signed repository, so there is nobody whose signature would bring another into force: an operator changes `policy` in the mount's file",
+        in_force.name
+    );
+    let name = in_force.name.as_str().parse::<PluginName>().map_err(|why| {
+        anyhow::anyhow!("the policy of `{mount}` is bundled and nobody's to publish: an operator changes `policy` in the mount's file ({why})")
+    })?;
+    let candidate = candidate(&loaded, &shadow.policy.name)?;
+    let release = promote_signed(candidate, name, repository, keys, output)?;
+    let state = State::open(&loaded.main)?;
+    let details =
+        json!({ "mount": mount, "policy": in_force.name, "candidate": shadow.policy.name, "release": release });
+    state.record(&Act::of_command_line("shadow.promote", details))?;
+    if shadow.policy.settings != in_force.settings {
+        say(format!(
+            "the candidate was asked with settings of its own, which are not signed: put them into the file of `{mount}` where they are meant"
+        ));
+    }
+    say(format!(
+        "gateways take it at their next refresh (`mountgate reload` at once); then: mountgate plugin shadow stop --mount {mount}"
+    ));
+    Ok(Exit::Done)
+}
+
+/// The component that is asked beside the policy in force, from where the gateway has it.
+fn candidate(loaded: &Config, name: &PolicyName) -> anyhow::Result<Candidate> {
+    if let Some(declared) = loaded.main.plugins.get(name) {
+        let component =
+            std::fs::read(&declared.path).with_context(|| format!("`{}` cannot be read", declared.path.display()))?;
+        let cases = declared.cases.as_deref().map_or(Ok(vec![]), Case::load_dir)?;
+        return Ok(Candidate { component, limits: ProjectLimits::default(), cases });
+    }
+    let wanted = store_config(&loaded.main).context("`[trust]` is not configured")?;
+    let set = Store::open(wanted)?.current().context("this gateway has no set of signed plugins yet")?;
+    let plugin = set
+        .plugins
+        .get(name)
+        .with_context(|| format!("`{name}` is no plugin that could be published: neither signed nor a file"))?;
+    let cases = plugin.manifest.cases.iter().cloned().map(serde_json::from_value).collect::<Result<_, _>>()?;
+    let limits = serde_json::from_value(plugin.manifest.limits.clone().into())?;
+    Ok(Candidate { component: plugin.component()?, limits, cases })
 }
 
 /// Whether a running gateway has taken the change.

@@ -360,3 +360,69 @@ fn a_shadow_is_started_told_of_and_stopped_and_promoted_by_nobody() {
     assert_eq!(run(&shop, &["plugin", "shadow", "stop", "--mount", "support"]).0, Exit::Done);
     assert!(shop.config().mounts["support"].shadow.is_none() && !file.exists());
 }
+
+#[test]
+fn plugins_are_signed_taken_and_a_candidate_is_promoted_by_whoever_holds_the_publishers_key() {
+    let shop = Shop::new();
+    let at = |name: &str| shop.path().join(name).display().to_string();
+    std::fs::write(at("passphrase"), "a passphrase").unwrap();
+    let (repository, keys, elsewhere) = (at("repository"), at("keys"), at("elsewhere"));
+    let (passphrase, acme) = (at("passphrase"), at("elsewhere/acme.pem"));
+    let with = |line: &[&str], keys: &[&str]| {
+        let keys: Vec<&str> = keys.iter().flat_map(|keys| ["--keys", keys]).collect();
+        run(&shop, &[line, &["--passphrase-file", &passphrase], &keys].concat())
+    };
+    assert_eq!(with(&["trust", "init", &repository], &[&keys]).0, Exit::Done);
+    assert_eq!(with(&["trust", "key", &acme], &[]).0, Exit::Done);
+    let request = at("elsewhere/acme.request");
+    let delegate = ["trust", "delegate", "acme", "--key", &request, "--repository", &repository];
+    assert_eq!(with(&delegate, &[&keys]).0, Exit::Done);
+    for (release, name) in [(7, "acme/support"), (8, "acme/next")] {
+        let component = at(&format!("{release}.wasm"));
+        std::fs::write(&component, crate::shop::signed::component(release)).unwrap();
+        let line = ["trust", "publish", &component, "--name", name, "--release", "1", "--repository", &repository];
+        // The keys of the repository are not the publisher's, and the publisher's not the repository's.
+        assert_eq!(with(&line, &[&keys]).0, Exit::Failed);
+        assert_eq!(with(&line, &[&elsewhere]).0, Exit::Failed);
+        let (exit, told) = with(&line, &[&keys, &elsewhere]);
+        assert_eq!(exit, Exit::Done, "{told}");
+    }
+    assert_eq!(run(&shop, &["trust", "refresh"]).0, Exit::Failed);
+    let root = at("repository/metadata/1.root.json");
+    shop.main(&format!("[trust]\nrepository = {repository:?}\nroot = {root:?}\n"));
+    shop.mount_with("policy = \"ceiling\"", "policy = \"acme/support\"");
+    assert_eq!(run(&shop, &["trust", "refresh"]).0, Exit::Done);
+    assert_eq!(run(&shop, &["check"]).0, Exit::Done);
+    assert_eq!(run(&shop, &["trust", "verify"]).0, Exit::Done);
+
+    let promote = ["plugin", "shadow", "promote", "--mount", "support", "--repository", &repository];
+    assert_eq!(with(&promote, &[&keys, &elsewhere]).0, Exit::Failed, "it has no shadow");
+    let start = ["plugin", "shadow", "start", "--mount", "support", "--policy", "acme/next"];
+    assert_eq!(run(&shop, &start).0, Exit::Done);
+    assert_eq!(with(&promote, &[&keys]).0, Exit::Failed, "without the publisher's key");
+    let digest = |release: u64| mountgate_core::Digest::of(&crate::shop::signed::component(release)).to_string();
+    let in_force = || {
+        let plugins = json(&shop, &["trust", "show"])["plugins"].clone();
+        let found = plugins.as_array().unwrap().iter().find(|plugin| plugin["name"] == "acme/support").unwrap().clone();
+        (found["release"].as_u64().unwrap(), found["digest"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(with(&promote, &[&keys, &elsewhere]).0, Exit::Done);
+    assert_eq!(in_force(), (1, digest(7)));
+    assert_eq!(run(&shop, &["trust", "refresh"]).0, Exit::Done);
+    assert_eq!(in_force(), (2, digest(8)));
+
+    let revoke = ["trust", "revoke", "acme/support@2", "--reason", "leaks", "--repository", &repository];
+    assert_eq!(with(&revoke, &[&elsewhere]).0, Exit::Failed, "a publisher's key revokes nothing");
+    assert_eq!(with(&revoke, &[&keys]).0, Exit::Done);
+    assert_eq!(run(&shop, &["trust", "refresh"]).0, Exit::Done);
+    let (exit, told) = run(&shop, &["check"]);
+    assert!(exit == Exit::Done && told.contains("is revoked: leaks"), "{told}");
+
+    // A byte of what was signed, anywhere, and it is told.
+    let hex = mountgate_core::Digest::of(&crate::shop::signed::component(8)).to_hex();
+    let component = at(&format!("repository/targets/acme/{hex}.support.wasm"));
+    let mut bytes = std::fs::read(&component).unwrap();
+    bytes[40] ^= 1;
+    std::fs::write(&component, bytes).unwrap();
+    assert_eq!(run(&shop, &["trust", "verify"]).0, Exit::Unsound);
+}

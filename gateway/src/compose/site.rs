@@ -9,9 +9,13 @@ use std::{
 use mountgate_backend::{Backend, FileView};
 use mountgate_core::{AgentName, Ceiling, PolicyName, RelationName, RequestMount};
 use mountgate_mediate::{Assigned, Mount, MountSpec, Shadow};
-use mountgate_policy::{Isolation, Plugin};
+use mountgate_policy::Isolation;
 
-use super::{Opened, policies, wall};
+use super::{
+    Opened,
+    policies::{self, Admitted, same_standing},
+    wall,
+};
 use crate::{
     config::{Config, MountConfig, PolicyChoice, Problem, Source},
     keys::Keys,
@@ -57,6 +61,18 @@ impl Prepared {
             .chain(self.per_agent.values())
             .chain(self.shadow.as_ref().map(|shadow| &shadow.assigned))
     }
+
+    /// Prepared policies outlive the sets that they are from; how they stand is as it is now. A standing that nobody
+    /// watches any more would let a revoked plugin decide.
+    fn standing(mut self, plugins: &BTreeMap<PolicyName, Admitted>) -> Self {
+        let all = std::iter::once(&mut self.policy)
+            .chain(self.per_agent.values_mut())
+            .chain(self.shadow.as_mut().map(|shadow| &mut shadow.assigned));
+        for assigned in all {
+            assigned.standing = plugins.get(&assigned.name).and_then(|admitted| admitted.standing.clone());
+        }
+        self
+    }
 }
 
 /// A mount that is being put together.
@@ -67,6 +83,10 @@ pub(super) struct Site<'a> {
     pub(super) opened: &'a mut Opened,
     /// The same mount in what is in force.
     pub(super) before: Option<&'a Built>,
+    /// Every plugin, admitted.
+    pub(super) plugins: &'a BTreeMap<PolicyName, Admitted>,
+    /// Every plugin of what is in force.
+    pub(super) plugins_before: &'a BTreeMap<PolicyName, Admitted>,
 }
 
 impl Site<'_> {
@@ -75,7 +95,7 @@ impl Site<'_> {
         inspectors: &mut wall::Inspectors,
         warnings: &mut Vec<String>,
     ) -> Result<Placed, Vec<Problem>> {
-        let Self { config, keys, declared, opened, before } = self;
+        let Self { config, keys, declared, opened, before, .. } = self;
         let bare = ceiling(declared, &opened.backend).await?;
         let views = opened.backend.file_views().await.map_err(|error| {
             let why =
@@ -98,22 +118,20 @@ impl Site<'_> {
         Ok(Placed { bare, views, opened: shared, backend, ceiling })
     }
 
-    pub(super) async fn policies(
-        &self,
-        placed: &Placed,
-        plugins: &BTreeMap<PolicyName, Arc<Plugin>>,
-    ) -> Result<Prepared, Vec<Problem>> {
+    pub(super) async fn policies(&self, placed: &Placed) -> Result<Prepared, Vec<Problem>> {
         let is_same = |assigned: &Assigned| {
-            plugins.get(&assigned.name).is_some_and(|plugin| plugin.digest() == assigned.policy.plugin().digest())
+            let now = self.plugins.get(&assigned.name);
+            let before = self.plugins_before.get(&assigned.name);
+            now.zip(before).is_some_and(|(now, before)| now.prepares_alike(before))
         };
         if let Some(before) = self.before
             && before.declared == *self.declared
             && before.placed.ceiling == placed.ceiling
             && before.prepared.all().all(is_same)
         {
-            return Ok(before.prepared.clone());
+            return Ok(before.prepared.clone().standing(self.plugins));
         }
-        assign(self.declared, &placed.ceiling, plugins).await
+        assign(self.declared, &placed.ceiling, self.plugins).await
     }
 
     pub(super) fn build(&self, placed: Placed, prepared: Prepared) -> (Mount, Built) {
@@ -138,9 +156,12 @@ impl Site<'_> {
                 && before.placed.ceiling == placed.ceiling
         });
         let old = same_place.and_then(|before| before.mount.upgrade());
+        let is_same = |one: &Assigned, other: &Assigned| {
+            Arc::ptr_eq(&one.policy, &other.policy) && same_standing(one.standing.as_ref(), other.standing.as_ref())
+        };
         let follows = same_place.is_some_and(|before| {
             before.prepared.all().count() == prepared.all().count()
-                && before.prepared.all().zip(prepared.all()).all(|(one, other)| Arc::ptr_eq(&one.policy, &other.policy))
+                && before.prepared.all().zip(prepared.all()).all(|(one, other)| is_same(one, other))
         });
         let mount = match old {
             Some(old) => Mount::following(spec, &old),
@@ -190,7 +211,7 @@ pub(super) async fn ceiling(declared: &MountConfig, backend: &Backend) -> Result
 async fn assign(
     declared: &MountConfig,
     ceiling: &Ceiling,
-    plugins: &BTreeMap<PolicyName, Arc<Plugin>>,
+    plugins: &BTreeMap<PolicyName, Admitted>,
 ) -> Result<Prepared, Vec<Problem>> {
     let mut problems = Vec::new();
     let mount = &Arc::new(RequestMount::of(declared.name.clone(), ceiling));
@@ -220,18 +241,19 @@ async fn configure(
     source: &Source,
     choice: &PolicyChoice,
     mount: &Arc<RequestMount>,
-    plugins: &BTreeMap<PolicyName, Arc<Plugin>>,
+    plugins: &BTreeMap<PolicyName, Admitted>,
     problems: &mut Vec<Problem>,
 ) -> Option<Assigned> {
     // One that was not admitted is told already.
-    let plugin = plugins.get(&choice.name)?;
-    match policies::configure(plugin, &choice.settings, mount).await {
+    let admitted = plugins.get(&choice.name)?;
+    match policies::configure(admitted, &choice.settings, mount).await {
         Ok(policy) => Some(Assigned {
             name: choice.name.clone(),
             policy: match choice.isolation {
                 Isolation::Fresh => policy,
                 Isolation::Warm => policy.with_isolation(Isolation::Warm),
             },
+            standing: admitted.standing.clone(),
         }),
         Err(why) => {
             let mut place = choice.place.clone();

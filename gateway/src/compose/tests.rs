@@ -1,5 +1,8 @@
 use super::*;
-use crate::shop::Shop;
+use crate::shop::{
+    Shop,
+    signed::{SignedShop, TRUST},
+};
 
 async fn compose(shop: &Shop) -> Result<Composed, Problems> {
     let config = shop.config();
@@ -346,4 +349,156 @@ async fn a_mount_keeps_its_place_behind_its_wall() {
     build(&changed).await;
     let other = composer.compose(&changed, &keys, 4).await.unwrap_or_else(|problems| panic!("{problems}"));
     assert!(backend(&other).is_walled() && !Arc::ptr_eq(&first, &backend(&other)));
+}
+
+fn ask(composed: &Composed) -> Result<(), mountgate_core::Code> {
+    let caller = mountgate_core::Caller {
+        agent: "support-bot".into(),
+        principal: mountgate_core::Principal::Agent,
+        claims: Arc::new([("customer_id".into(), mountgate_core::ClaimValue::Integer(1))].into()),
+        until_ms: None,
+    };
+    let mount = &composed.generation.mounts()["support"];
+    let asked = mount.inspect(&caller, "SELECT status FROM orders", &[], crate::state::now_ms());
+    asked.refusal.map_or(Ok(()), |refusal| Err(refusal.code))
+}
+
+const WITHDRAWN: Result<(), mountgate_core::Code> = Err(mountgate_core::Code::PolicyWithdrawn);
+
+/// Composes, and has it in force.
+async fn next(composer: &mut Composer, shop: &Shop, number: u64) -> Result<Composed, Problems> {
+    let config = shop.config();
+    let keys = Keys::peek(&config.main).unwrap();
+    composer.compose(&config, &keys, number).await
+}
+
+async fn refresh(composed: &Composed) {
+    trust::refresh(composed.trust().unwrap().store()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_signed_plugin_is_composed_and_a_revocation_reaches_the_generation_in_force() {
+    let mut signed = SignedShop::new();
+    let mut composer = Composer::new(HostConfig::default()).unwrap();
+    let first = next(&mut composer, &signed.shop, 1).await.unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(first.warnings, [""; 0]);
+    assert_eq!((first.digests.repository, first.digests.releases["acme/support"]), (Some(3), 1));
+    assert_eq!(ask(&first), Ok(()));
+
+    signed.revoke("acme/support@1");
+    refresh(&first).await;
+    assert_eq!(ask(&first), WITHDRAWN);
+    let told = trust::warnings(&first.trust().unwrap().store().status());
+    assert!(told.iter().any(|warning| warning.contains("release 1, is revoked: leaks")), "{told:?}");
+    signed.lift("acme/support@1");
+    refresh(&first).await;
+    assert_eq!(ask(&first), Ok(()));
+}
+
+#[tokio::test]
+async fn a_policy_that_is_used_again_has_the_standing_of_now_and_a_revoked_one_never_the_old_one() {
+    let mut signed = SignedShop::new();
+    // The very component of a bundled policy: what stands in a revoked plugin's place has the same digest.
+    let bundled = mountgate_policy::bundled::CEILING.to_vec();
+    signed.publish_component(2, bundled, |_| {});
+    let mut composer = Composer::new(HostConfig::default()).unwrap();
+    let mut compose = async |shop: &Shop, number| {
+        let composed = next(&mut composer, shop, number).await.unwrap_or_else(|problems| panic!("{problems}"));
+        let changes = composed.changes.clone();
+        let asked = ask(&composed);
+        let store = Arc::clone(composed.trust().unwrap().store());
+        composer.adopt(composed);
+        (changes, asked, store)
+    };
+    let (_, asked, store) = compose(&signed.shop, 1).await;
+    assert_eq!(asked, Ok(()));
+    assert!(compose(&signed.shop, 2).await.0.is_empty());
+
+    signed.revoke("acme/support@2");
+    trust::refresh(&store).await.unwrap();
+    let (changes, asked, _) = compose(&signed.shop, 3).await;
+    assert!(!changes.is_empty());
+    assert_eq!(asked, WITHDRAWN);
+    // Nothing has changed, and what stands in its place is not brought back with it.
+    let (changes, asked, _) = compose(&signed.shop, 4).await;
+    assert!(changes.is_empty(), "{changes:?}");
+    assert_eq!(asked, WITHDRAWN);
+
+    signed.lift("acme/support@2");
+    trust::refresh(&store).await.unwrap();
+    let (changes, asked, _) = compose(&signed.shop, 5).await;
+    assert!(changes.changed.contains("support") && changes.policies.contains("acme/support"), "{changes:?}");
+    assert_eq!(asked, Ok(()));
+
+    // Another store has standings of its own: what is used again must be watched by that one.
+    signed.shop.main(&format!("{TRUST}deny_after = \"1h\"\n"));
+    let (changes, asked, other) = compose(&signed.shop, 6).await;
+    assert!(changes.changed.contains("support") && !Arc::ptr_eq(&store, &other), "{changes:?}");
+    assert_eq!(asked, Ok(()));
+    signed.revoke("acme/support");
+    trust::refresh(&other).await.unwrap();
+    let (_, asked, _) = compose(&signed.shop, 7).await;
+    assert_eq!(asked, WITHDRAWN);
+}
+
+#[tokio::test]
+async fn without_a_set_of_signed_plugins_nothing_starts_and_with_the_last_good_one_it_does() {
+    let signed = SignedShop::new();
+    let shop = &signed.shop;
+    let (there, away) = signed.folders();
+    std::fs::rename(&there, &away).unwrap();
+    let told = wrong(shop).await;
+    assert!(told[0].contains("there is no set of signed plugins yet"), "{told:?}");
+    std::fs::rename(&away, &there).unwrap();
+    compose(shop).await.unwrap_or_else(|problems| panic!("{problems}"));
+    std::fs::rename(&there, &away).unwrap();
+    compose(shop).await.unwrap_or_else(|problems| panic!("{problems}"));
+
+    shop.mount_with("policy = \"ceiling\"", "policy = \"acme/suport\"");
+    let told = wrong(shop).await;
+    assert!(told[0].contains("no such plugin"), "{told:?}");
+    // Without a repository there is nobody to sign, and a file is none of it.
+    shop.main("");
+    let Err(Problems(told)) = Config::load(&shop.config_path()) else { panic!("it loads") };
+    assert!(told[0].message.contains("there is no policy `acme/suport`"), "{told:?}");
+}
+
+/// What a publication would say that no gateway puts into force.
+async fn refused(change: impl FnOnce(&mut mountgate_trust::Manifest)) -> String {
+    let mut signed = SignedShop::new();
+    signed.publish(2, change);
+    wrong(&signed.shop).await.remove(0)
+}
+
+#[tokio::test]
+async fn what_is_signed_beside_a_component_must_be_of_it() {
+    let told = refused(|manifest| manifest.contract = "0.1.0".to_owned()).await;
+    assert!(told.contains("of the contract `0.1.0`, and it is of `0.2.0`"), "{told}");
+    let told = refused(|manifest| manifest.settings_schema = Some(serde_json::json!({ "a": 1 }))).await;
+    assert!(told.contains("another schema"), "{told}");
+    let told = refused(|manifest| {
+        manifest.limits.insert("files".to_owned(), 1.into());
+    })
+    .await;
+    assert!(told.contains("the limits in its manifest do not read"), "{told}");
+    let told = refused(|manifest| manifest.cases = vec![serde_json::json!({ "name": "half" })]).await;
+    assert!(told.contains("its signed case 1 does not read"), "{told}");
+}
+
+#[tokio::test]
+async fn a_manifests_limits_tighten_the_hosts_and_never_widen_them() {
+    let mut signed = SignedShop::new();
+    signed.publish(2, |manifest| {
+        manifest.limits.insert("memory_bytes".to_owned(), (1_u64 << 40).into());
+        manifest.limits.insert("decide_ms".to_owned(), 3_600_000.into());
+    });
+    let wide = compose(&signed.shop).await.unwrap_or_else(|problems| panic!("{problems}"));
+    // Not even its stack fits.
+    signed.publish(3, |manifest| {
+        manifest.limits.insert("memory_bytes".to_owned(), 1.into());
+    });
+    refresh(&wide).await;
+    let composed = compose(&signed.shop).await;
+    let Err(Problems(told)) = composed else { panic!("it composed") };
+    assert!(told[0].message.contains("memory"), "{told:?}");
 }

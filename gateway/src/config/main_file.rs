@@ -20,6 +20,7 @@ use super::{
     reload::{self, ReloadSection},
     secret::{Secret, secret},
     source::Source,
+    trust::{TrustSection, trust},
     units,
 };
 
@@ -48,6 +49,8 @@ pub struct MainFile {
     pub backends: BTreeMap<BackendName, BackendConfig>,
     /// `[plugins."publisher/name"]`
     pub plugins: BTreeMap<PolicyName, PluginConfig>,
+    /// `[trust]`: where signed plugins come from.
+    pub trust: Option<TrustSection>,
     /// The file.
     pub source: Arc<Source>,
 }
@@ -222,6 +225,7 @@ pub(super) fn lower(source: &Arc<Source>, root: &Table<'_>, folder: &Path) -> Ma
         webhooks: approvals::webhooks(root.get("webhooks").and_then(|value| value.table()).as_ref(), folder),
         backends,
         plugins,
+        trust: root.get("trust").and_then(|value| value.table()).and_then(|table| trust(&table, folder)),
         source: Arc::clone(source),
     }
 }
@@ -372,7 +376,7 @@ fn plugin(entry: &Value<'_>, unsigned: bool, folder: &Path) -> Option<(PolicyNam
     };
     if !unsigned {
         entry.reject_key(format!(
-            "plugin `{name}` is not signed, and this version cannot check signatures yet: to run it unsigned while you develop it, write `allow_unsigned_plugins = true` under `[plugins_development]`"
+            "plugin `{name}` is a file, which nobody signed: publish it to the repository that `[trust]` names, or, to run it unsigned while you develop it, write `allow_unsigned_plugins = true` under `[plugins_development]`"
         ));
     }
     let table = entry.table()?;

@@ -258,7 +258,7 @@ impl<'d> Value<'d> {
                 );
                 continue;
             };
-            if out.iter().any(|(seen, _)| *seen == text.as_ref()) {
+            if out.iter().any(|(seen, _)| *seen == &**text) {
                 sound = false;
                 self.reject_at(&item.span(), format!("`{text}` is in `{}` twice: once is enough", self.name));
                 continue;

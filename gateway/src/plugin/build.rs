@@ -18,7 +18,7 @@ use std::{
 
 use anyhow::Context as _;
 use mountgate_core::Digest;
-use mountgate_policy::{DiskCache, Host, HostConfig, Plugin};
+use mountgate_policy::{DiskCache, Host, HostConfig, Plugin, PluginLimits};
 use zeroize::Zeroizing;
 
 use super::{
@@ -102,7 +102,7 @@ pub fn admit(project: &Project, bytes: &[u8]) -> anyhow::Result<Arc<Plugin>> {
 /// Where the machine does not give what it asks for.
 pub fn host(project: &Project) -> anyhow::Result<Host> {
     let config = HostConfig { max_instances: 16, ready: 2, disk: compiled(), ..HostConfig::default() };
-    Ok(Host::new(project.limits.tighten(config))?)
+    Ok(Host::new(PluginLimits::from(project.limits).tighten(config))?)
 }
 
 /// Where compiled components are kept: an interpreter of 18 MB takes seconds to compile, and each command asks for it.

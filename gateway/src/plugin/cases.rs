@@ -50,7 +50,7 @@ use crate::config::Problems;
 pub(crate) use self::read::use_label;
 pub use self::{
     expect::{Difference, Expectation, ExpectedTable, ExpectedVerdict},
-    run::{Answer, Outcome, run},
+    run::{Answer, Outcome, first_failure, run},
 };
 
 /// A case.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use mountgate_core::PolicyName;
-use mountgate_policy::HostConfig;
+use mountgate_policy::PluginLimits;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{
@@ -65,20 +65,14 @@ pub struct ProjectLimits {
     pub output_bytes: Option<u64>,
 }
 
-impl ProjectLimits {
-    /// The host's configuration with these limits where they are the smaller ones.
-    #[must_use]
-    pub fn tighten(&self, host: HostConfig) -> HostConfig {
-        let bytes = |own: Option<u64>, hosts: usize| {
-            own.map_or(hosts, |own| usize::try_from(own).unwrap_or(usize::MAX).min(hosts))
-        };
-        HostConfig {
-            max_memory: bytes(self.memory_bytes, host.max_memory),
-            max_output: bytes(self.output_bytes, host.max_output),
-            decide_deadline: self
-                .decide_ms
-                .map_or(host.decide_deadline, |ms| Duration::from_millis(ms).min(host.decide_deadline)),
-            ..host
+impl From<ProjectLimits> for PluginLimits {
+    fn from(limits: ProjectLimits) -> Self {
+        let ProjectLimits { memory_bytes, decide_ms, output_bytes } = limits;
+        let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+        Self {
+            max_memory: memory_bytes.map(size),
+            decide_deadline: decide_ms.map(Duration::from_millis),
+            max_output: output_bytes.map(size),
         }
     }
 }

@@ -48,7 +48,9 @@ impl Candidate {
     ) -> anyhow::Result<Self> {
         let current = only(config, of)?;
         let mut next = current.clone();
-        let declared = BUNDLED.contains(&policy) || config.main.plugins.contains_key(policy);
+        // Whether the repository has it is known when it is put together; a file of that name is what is meant by it.
+        let is_signed = config.main.trust.is_some() && policy.contains('/') && !Path::new(policy).is_file();
+        let declared = BUNDLED.contains(&policy) || config.main.plugins.contains_key(policy) || is_signed;
         let name = if declared {
             PolicyName::from(policy)
         } else {

@@ -12,17 +12,22 @@ use mountgate_mediate::{
 };
 use mountgate_policy::in_background;
 use parking_lot::Mutex;
-use tokio::sync::{mpsc::Receiver, oneshot};
+use tokio::sync::{mpsc::Receiver, oneshot, watch};
 
-use super::files::Watched;
+use super::{files::Watched, signatures};
 use crate::{
-    compose::{Composed, Composer, Digests, Failure},
+    compose::{
+        Composed, Composer, Digests, Failure,
+        trust::{self, Signed, refresh},
+    },
     config::{Config, MainFile, Problem, Problems},
     state::{Act, State, now_ms},
 };
 
 /// Problems that a record and an answer hold.
 const TOLD: usize = 20;
+/// How long a reload waits for the repository of signed plugins, and half of its own deadline at most.
+const ASK: Duration = Duration::from_secs(20);
 /// Characters of a problem that they hold.
 const LENGTH: usize = 600;
 
@@ -39,6 +44,8 @@ pub(super) struct Reloader {
     watched: Arc<Mutex<Watched>>,
     /// How long the next reload may take.
     deadline: Duration,
+    /// Where the signed plugins in force come from, for whoever keeps them fresh.
+    signed: watch::Sender<Option<Signed>>,
 }
 
 /// Why a reload came to nothing.
@@ -47,10 +54,11 @@ struct Failed {
     message: String,
     problems: Vec<Problem>,
     /// Of what was tried, where it could be read.
-    tried: Option<Digests>,
+    tried: Option<Box<Digests>>,
 }
 
 impl Reloader {
+    #[expect(clippy::too_many_arguments, reason = "the parts of one server, which live in one function")]
     pub(super) fn new(
         path: PathBuf,
         main: MainFile,
@@ -59,9 +67,10 @@ impl Reloader {
         digests: Digests,
         gateway: Gateway,
         watched: Arc<Mutex<Watched>>,
+        signed: watch::Sender<Option<Signed>>,
     ) -> Self {
         let deadline = main.reload.deadline;
-        Self { path, main, state, composer, digests, gateway, watched, deadline }
+        Self { path, main, state, composer, digests, gateway, watched, deadline, signed }
     }
 
     /// Starts the thread; what is given back is done when it has ended.
@@ -106,6 +115,7 @@ impl Reloader {
         let gateway = self.gateway.clone();
         let in_force = gateway.generation().number();
         gateway.reloading(Step::Read);
+        let told = self.ask_repository(triggers).await;
         let composed = match tokio::time::timeout(self.deadline, self.compose(in_force + 1)).await {
             Ok(composed) => composed,
             Err(_) => {
@@ -121,9 +131,33 @@ impl Reloader {
             Ok(composed) => self.take(composed, triggers, in_force),
             Err(failed) => Err(failed),
         };
-        let ended = ended.unwrap_or_else(|failed| self.stay(failed, triggers, in_force));
+        let mut ended = ended.unwrap_or_else(|failed| self.stay(failed, triggers, in_force));
+        match &mut ended {
+            Reloaded::Swapped { warnings, .. } | Reloaded::Unchanged { warnings, .. } => warnings.extend(told),
+            Reloaded::Failed { details, .. } => details.extend(told),
+        }
         gateway.reload_ended(&ended);
         ended
+    }
+
+    /// Whoever asks for a reload means what is signed by now, too. Where the repository says nothing, what is in force of
+    /// it stays, and the rest of the reload goes on; says so.
+    async fn ask_repository(&self, triggers: &[Trigger]) -> Option<String> {
+        if !triggers.iter().any(|trigger| matches!(trigger, Trigger::Operator(_) | Trigger::Signal)) {
+            return None;
+        }
+        let store = self.composer.trust()?.store();
+        let patience = ASK.min(self.deadline / 2);
+        let Ok(asked) = tokio::time::timeout(patience, refresh(store)).await else {
+            return Some(format!(
+                "the repository of plugins was not read within {} s: what it brings is taken once it is",
+                patience.as_secs()
+            ));
+        };
+        signatures::count(&self.gateway, &asked);
+        self.gateway.tell_signatures(Some(trust::signatures(&store.status())));
+        let error = asked.err()?;
+        Some(format!("the repository of plugins could not be refreshed, the last good set is used: {error}"))
     }
 
     async fn compose(&mut self, number: u64) -> Result<Composed, Failed> {
@@ -140,7 +174,7 @@ impl Reloader {
         let tell = move |step| gateway.reloading(step);
         let composed = self.composer.compose_telling(&config, self.state.keys(), number, &tell).await;
         let mut composed = composed.map_err(|Failure { step, first, problems: Problems(problems) }| {
-            let tried = Some(Digests { config: Some(config.digest()), ..Digests::default() });
+            let tried = Some(Box::new(Digests { config: Some(config.digest()), ..Digests::default() }));
             Failed { step, message: told_first(&problems, first), problems, tried }
         })?;
         composed.warnings.extend(self.until_restart(&config.main));
@@ -173,7 +207,8 @@ impl Reloader {
         }
         if composed.changes.is_empty() {
             // A wall may have been built or taken down, a mount may have ended.
-            self.gateway.warn(composed.warnings);
+            let warnings = composed.warnings;
+            self.gateway.warn(warnings.clone());
             // Nobody did anything where only the watcher looked.
             if triggers.iter().any(|trigger| matches!(trigger, Trigger::Operator(_) | Trigger::Signal)) {
                 let details = serde_json::json!({ "result": "unchanged", "generation": in_force });
@@ -182,7 +217,7 @@ impl Reloader {
                 });
             }
             tracing::info!(generation = in_force, "reloaded: nothing is different");
-            return Ok(Reloaded::Unchanged { generation: in_force });
+            return Ok(Reloaded::Unchanged { generation: in_force, warnings });
         }
         self.gateway.reloading(Step::Record);
         let generation = composed.generation.number();
@@ -197,12 +232,24 @@ impl Reloader {
             step: Step::Record,
             message: format!("the reload cannot be recorded, so it was not done: {why}"),
             problems: vec![],
-            tried: Some(composed.digests.clone()),
+            tried: Some(Box::new(composed.digests.clone())),
         })?;
         let (changed, warnings) = (composed.changes.clone(), composed.warnings.clone());
         self.digests = composed.digests.clone();
         let (generation_in_force, in_warning) = self.composer.adopt(composed);
         self.gateway.swap(generation_in_force, in_warning);
+        self.signed.send_if_modified(|signed| {
+            let now = self.composer.trust();
+            let is_same = match (&*signed, now) {
+                (None, None) => true,
+                (Some(one), Some(other)) => one.is_same(other),
+                _ => false,
+            };
+            if !is_same {
+                *signed = now.cloned();
+            }
+            !is_same
+        });
         tracing::info!(generation, warnings = warnings.len(), "reloaded");
         Ok(Reloaded::Swapped { generation, changed, warnings })
     }

@@ -140,7 +140,8 @@ async fn an_act_of_the_command_line_is_recorded_and_holds_at_once() {
 async fn a_port_that_is_taken_is_told_and_the_ledger_is_left_alone() {
     let shop = Shop::new();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let overrides = Overrides { data_port: Some(taken.local_addr().unwrap().port()), admin_port: None };
+    let overrides =
+        Overrides { data_port: Some(taken.local_addr().unwrap().port()), admin_port: None, ..Overrides::default() };
     let error = Server::start(&shop.config_path(), overrides).await.err().expect("the port is taken");
     assert!(format!("{error:#}").contains("the data port cannot listen"), "{error:#}");
     assert!(!shop.path().join("state/ledger").exists());

@@ -90,7 +90,7 @@ pub(crate) fn serve(role: &str) -> anyhow::Result<()> {
                 if role == "walled" {
                     mountgate_tests::walls::provision(&folder.join("mountgate.toml")).await?;
                 }
-                let any = Overrides { data_port: Some(0), admin_port: Some(0) };
+                let any = Overrides { data_port: Some(0), admin_port: Some(0), ..Overrides::default() };
                 let server = Server::start(&folder.join("mountgate.toml"), any).await?;
                 let token = server.gateway().identity().add_agent("bench", &[("role".into(), text("desk"))].into())?;
                 tell(&Ports { data: server.data_address()?, token: Some(token.expose().to_owned()) })?;

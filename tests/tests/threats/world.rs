@@ -147,7 +147,8 @@ impl World {
         if crate::WALLED && engine == Engine::Postgres {
             mountgate_tests::walls::provision(&main).await?;
         }
-        let server = Server::start(&main, Overrides { data_port: Some(0), admin_port: Some(0) }).await?;
+        let server =
+            Server::start(&main, Overrides { data_port: Some(0), admin_port: Some(0), ..Overrides::default() }).await?;
         let gateway = server.gateway().clone();
         gateway.identity().add_agent("desk", &BTreeMap::new()).unwrap();
         let claims =

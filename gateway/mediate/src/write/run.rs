@@ -328,6 +328,10 @@ impl Gateway {
                     .hint("try again in a moment")
                     .retry_after(1));
             }
+            Err(Failed::Withdrawn) => {
+                self.metrics_registry().policy_fault("withdrawn");
+                return Err(crate::decide::withdrawn());
+            }
         };
         // What a write looks for is not counted yet, and what is not counted would be a way around the count.
         if !limits.distinct.is_empty() {

@@ -58,6 +58,7 @@ pub(super) fn run(
 ) -> anyhow::Result<Exit> {
     let mut exit = cycle(project, output)?;
     let demo = Demo::start(project, data_port, admin_port)?;
+    demo.take_file(project)?;
     if exit == Exit::Done {
         exit = demo.reload()?;
         demo.invite(output)?;
@@ -83,6 +84,35 @@ pub(super) fn run(
             Err(problems) => say(problems.to_string()),
         }
         say("watching for changes; Ctrl-C ends it");
+    }
+}
+
+/// A demo gateway that takes the plugin from a repository, as any gateway would.
+pub(super) fn signed(
+    project: &Project,
+    repository: &Path,
+    data_port: u16,
+    admin_port: u16,
+    once: bool,
+    output: &mut Output,
+) -> anyhow::Result<Exit> {
+    let repository = std::path::absolute(repository)?;
+    let demo = Demo::start(project, data_port, admin_port)?;
+    demo.take_signed(project, &repository)?;
+    let exit = demo.reload()?;
+    if exit != Exit::Done {
+        return Ok(exit);
+    }
+    let state = demo.told()?.pointer("/signatures/state").and_then(|state| state.as_str().map(str::to_owned));
+    anyhow::ensure!(state.as_deref() == Some("current"), "the demo gateway has no fresh signatures: {state:?}");
+    say(format!("`{}` runs as it is signed in {}", project.name, repository.display()));
+    demo.invite(output)?;
+    if once {
+        return Ok(exit);
+    }
+    loop {
+        std::thread::sleep(ROUND);
+        anyhow::ensure!(demo.told().is_ok(), "the demo gateway is gone: start `plugin dev` again");
     }
 }
 
@@ -158,8 +188,12 @@ impl Demo {
             }
             std::thread::sleep(Duration::from_millis(50));
         };
-        let demo = Self { gateway, folder, description };
-        let main = demo.folder.join(MAIN_FILE);
+        Ok(Self { gateway, folder, description })
+    }
+
+    /// Has the gateway take the project's build, unsigned.
+    fn take_file(&self, project: &Project) -> anyhow::Result<()> {
+        let main = self.folder.join(MAIN_FILE);
         let text = fs::read_to_string(&main)?;
         let declared = format!(
             "{text}\n[plugins_development]\nallow_unsigned_plugins = true   # for development alone\n\n[plugins.\"{}\"]\npath = {}\n",
@@ -167,8 +201,28 @@ impl Demo {
             crate::plugin::notation::text(&std::path::absolute(project.component())?.display().to_string()),
         );
         fs::write(&main, declared)?;
-        fs::write(demo.mount(), MOUNT.replace("POLICY", project.name.as_str()))?;
-        Ok(demo)
+        fs::write(self.mount(), MOUNT.replace("POLICY", project.name.as_str()))?;
+        Ok(())
+    }
+
+    /// Has the gateway trust that repository, instead of the demo's own; what was signed there is bundled, too.
+    fn take_signed(&self, project: &Project, repository: &Path) -> anyhow::Result<()> {
+        let main = self.folder.join(MAIN_FILE);
+        let text = fs::read_to_string(&main)?;
+        let path = |path: &Path| crate::plugin::notation::text(&path.display().to_string());
+        let (before, _) = text.split_once("[trust]\n").context("the demo's configuration has no `[trust]`")?;
+        let declared = format!(
+            "{before}[trust]\nrepository = {}\nroot = {}\nrefresh = \"1s\"\n",
+            path(repository),
+            path(&repository.join("metadata").join("1.root.json")),
+        );
+        fs::write(&main, declared)?;
+        let backoffice = self.folder.join("mounts").join("backoffice.toml");
+        fs::write(&backoffice, fs::read_to_string(&backoffice)?.replace("\"demo/tiers\"", "\"tiers\""))?;
+        // The store is begun with another root.
+        let _ = fs::remove_dir_all(self.folder.join("state").join("trust"));
+        fs::write(self.mount(), MOUNT.replace("POLICY", project.name.as_str()))?;
+        Ok(())
     }
 
     fn mount(&self) -> PathBuf {
@@ -204,6 +258,17 @@ impl Demo {
 
     /// How its reloads went.
     fn health(&self) -> anyhow::Result<Reloads> {
+        let health = self.told()?;
+        let number = |at: &str| health.pointer(at).and_then(serde_json::Value::as_u64).unwrap_or(0);
+        Ok(Reloads {
+            generation: number("/generation"),
+            succeeded_ms: number("/reload/last_success_ms"),
+            failed_ms: number("/reload/failed/time_ms"),
+        })
+    }
+
+    /// What it tells of its health.
+    fn told(&self) -> anyhow::Result<serde_json::Value> {
         let url = self.description.get("admin_url").and_then(serde_json::Value::as_str).unwrap_or_default();
         let address: SocketAddr =
             url.trim_start_matches("http://").parse().context("the demo says no admin address")?;
@@ -215,14 +280,7 @@ impl Demo {
         let body = answer.split_once("\r\n\r\n").map(|(_, body)| body).unwrap_or_default();
         let from = body.find('{').unwrap_or(0);
         let to = body.rfind('}').map_or(from, |at| at + 1);
-        let health: serde_json::Value =
-            serde_json::from_str(body.get(from..to).unwrap_or_default()).context("the demo's health is not told")?;
-        let number = |at: &str| health.pointer(at).and_then(serde_json::Value::as_u64).unwrap_or(0);
-        Ok(Reloads {
-            generation: number("/generation"),
-            succeeded_ms: number("/reload/last_success_ms"),
-            failed_ms: number("/reload/failed/time_ms"),
-        })
+        serde_json::from_str(body.get(from..to).unwrap_or_default()).context("the demo's health is not told")
     }
 
     /// How to ask.

@@ -99,6 +99,17 @@ pub fn run(case: &Case, plugin: &Arc<Plugin>) -> Outcome {
     }
 }
 
+/// Why the first of the cases that fails does, where one does.
+pub fn first_failure(cases: &[Case], plugin: &Arc<Plugin>) -> Option<String> {
+    let first = cases.iter().map(|case| run(case, plugin)).find(|outcome| !outcome.passed)?;
+    let why = first
+        .differences
+        .iter()
+        .map(|difference| format!("`{}` should be {} and is {}", difference.what, difference.wanted, difference.got));
+    let why: Vec<String> = why.collect();
+    Some(format!("its case `{}` fails: {}", first.case, why.join("; ")))
+}
+
 impl Outcome {
     fn unrun(case: &Case, why: String) -> Self {
         Self {

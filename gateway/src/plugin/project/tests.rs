@@ -1,3 +1,5 @@
+use mountgate_policy::HostConfig;
+
 use super::*;
 
 fn load(text: &str) -> Result<Project, Problems> {
@@ -32,12 +34,12 @@ fn a_project_says_what_it_makes() {
 fn a_plugins_own_limits_only_tighten_the_hosts() {
     let host = HostConfig::default();
     let wide = ProjectLimits { memory_bytes: Some(u64::MAX), decide_ms: Some(60_000), output_bytes: Some(u64::MAX) };
-    let same = wide.tighten(host.clone());
+    let same = PluginLimits::from(wide).tighten(host.clone());
     assert_eq!(
         (same.max_memory, same.decide_deadline, same.max_output),
         (host.max_memory, host.decide_deadline, host.max_output)
     );
-    let tight =
-        ProjectLimits { memory_bytes: Some(1 << 20), decide_ms: Some(5), output_bytes: Some(100) }.tighten(host);
+    let tight = ProjectLimits { memory_bytes: Some(1 << 20), decide_ms: Some(5), output_bytes: Some(100) };
+    let tight = PluginLimits::from(tight).tighten(host);
     assert_eq!((tight.max_memory, tight.decide_deadline, tight.max_output), (1 << 20, Duration::from_millis(5), 100));
 }

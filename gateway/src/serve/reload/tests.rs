@@ -80,7 +80,7 @@ async fn each_step_that_fails_is_told_and_the_last_good_stays() {
         // Mended, it is as it was: nothing is different, and nothing has failed.
         shop.main("");
         shop.mount(MOUNT);
-        assert_eq!(*reload(&gateway).await, Reloaded::Unchanged { generation: 1 });
+        assert_eq!(*reload(&gateway).await, Reloaded::Unchanged { generation: 1, warnings: vec![] });
         let health = gateway.full_health();
         assert_eq!((health.status, health.reload.failed), ("ok", None));
     })
@@ -105,7 +105,7 @@ async fn what_is_different_is_told_and_recorded_before_it_holds() {
         assert_eq!(details["before"]["policies"], details["after"]["policies"]);
 
         // Again, and nothing is swapped; a mount that is gone is gone.
-        assert_eq!(*reload(&gateway).await, Reloaded::Unchanged { generation: 2 });
+        assert_eq!(*reload(&gateway).await, Reloaded::Unchanged { generation: 2, warnings: vec![] });
         std::fs::remove_file(shop.path().join("mounts/two.toml")).unwrap();
         let Reloaded::Swapped { generation: 3, changed, .. } = &*reload(&gateway).await else { panic!("not swapped") };
         assert_eq!(changed.removed.iter().map(|name| name.as_str()).collect::<Vec<_>>(), ["two"]);
