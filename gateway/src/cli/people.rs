@@ -36,14 +36,14 @@ asked for themselves, nor one of an agent that they run.")]
         /// The name, as the ledger will have it.
         name: String,
         #[command(flatten)]
-        grant: Grant,
+        grant: GrantArgs,
     },
     /// Give a person another grant, in the place of the one before.
     Grant {
         /// The name.
         name: String,
         #[command(flatten)]
-        grant: Grant,
+        grant: GrantArgs,
     },
     /// List people.
     List,
@@ -55,7 +55,7 @@ asked for themselves, nor one of an agent that they run.")]
 }
 
 #[derive(Debug, Args)]
-struct Grant {
+struct GrantArgs {
     /// The mounts whose writes the person approves.
     #[arg(long, required = true, value_delimiter = ',', value_name = "MOUNT")]
     approves: Vec<String>,
@@ -64,8 +64,8 @@ struct Grant {
     runs: Vec<String>,
 }
 
-impl From<Grant> for PersonGrant {
-    fn from(grant: Grant) -> Self {
+impl From<GrantArgs> for PersonGrant {
+    fn from(grant: GrantArgs) -> Self {
         Self {
             approves: grant.approves.into_iter().map(MountName::new).collect(),
             runs: grant.runs.into_iter().map(AgentName::new).collect(),

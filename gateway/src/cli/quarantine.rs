@@ -32,6 +32,7 @@ enum QuarantineCommand {
     /// Who is set apart, since when and why.
     List,
     /// Serve somebody no more.
+    #[command(after_help = EXAMPLES)]
     Set {
         #[command(flatten)]
         who: Who,
@@ -39,6 +40,7 @@ enum QuarantineCommand {
         admin: Admin,
     },
     /// Serve somebody again.
+    #[command(after_help = EXAMPLES)]
     Lift {
         #[command(flatten)]
         who: Who,

@@ -143,7 +143,7 @@ impl<'w, S: Stores> Judge<'w, S> {
                 if refusal.code == Code::Internal || refusal.code == Code::PolicyFailed {
                     judged.find("sound", refusal.to_string());
                 }
-                if let Some(canary) = canary(&refusal.to_string(), sql) {
+                if let Some(canary) = canary(&refusal.to_string(), sql, world) {
                     judged.find("canary", format!("`{canary}` in a refusal"));
                 }
             }
@@ -163,7 +163,7 @@ impl<'w, S: Stores> Judge<'w, S> {
                 for outcome in [&one, &other] {
                     let Outcome::Rows { columns, rows } = outcome else { continue };
                     let cells = columns.iter().chain(rows.iter().flatten());
-                    if let Some(canary) = cells.filter_map(|cell| canary(cell, sql)).next() {
+                    if let Some(canary) = cells.filter_map(|cell| canary(cell, sql, world)).next() {
                         judged.find("canary", format!("`{canary}` in an answer\n   as {}", read.sql()));
                     }
                 }
@@ -260,6 +260,8 @@ impl<'w, S: Stores> Judge<'w, S> {
             judged.lax = Some(why.clone());
             return;
         }
+        // `*` is more here than in the scope that the order was total for.
+        let ordered = ordered && !sql.contains('*');
         let Some(how) = difference(&expected, &ours, ordered) else { return };
         if !self.stores.is_arbitrary(world, Which::One, sql, params, ordered).await {
             let shown = format!("\n   as {}\n   direct: {}\n   ours: {}", read.sql(), expected.brief(), ours.brief());
@@ -278,7 +280,7 @@ impl<'w, S: Stores> Judge<'w, S> {
 
     /// Whether a name that is hidden is told apart from one that does not exist. Both texts are equal but for it.
     pub fn names(&self, hidden: (&str, &Printed), absent: (&str, &Printed), judged: &mut Judged) {
-        let told = |(name, statement): (&str, &Printed)| -> String {
+        let told = |(name, statement): (&str, &Printed), table_first: bool| -> String {
             match self.enforce(statement) {
                 // SQLite takes a quoted name that nothing has for a text, and names the column after it.
                 Ok(read) => {
@@ -296,6 +298,7 @@ impl<'w, S: Stores> Judge<'w, S> {
                         let part = part.replace(&written, "…");
                         match part.rsplit_once('.') {
                             _ if part == name => "…".to_owned(),
+                            Some((table, last)) if table_first && table == name => format!("….{last}"),
                             Some((table, last)) if last == name => format!("{table}.…"),
                             Some((table, last)) if table == name => format!("….{last}"),
                             _ => part,
@@ -306,7 +309,10 @@ impl<'w, S: Stores> Judge<'w, S> {
                 }
             }
         };
-        let (one, other) = (told(hidden), told(absent));
+        // Where the hidden name is that of something else in the statement too, only one of the two is meant.
+        let other = told(absent, false);
+        let one = [false, true].map(|table_first| told(hidden, table_first));
+        let one = one.iter().find(|one| **one == other).unwrap_or(&one[0]).clone();
         if one != other {
             judged.find("names", format!("`{}`: {one}\n   `{}`: {other}", hidden.0, absent.0));
         } else if one.starts_with("accepted") && self.world.dialect == Dialect::Postgres {
@@ -355,7 +361,7 @@ fn reason(refusal: &Refusal) -> String {
 }
 
 /// A canary in a text that the agent did not send itself.
-fn canary(cell: &str, sql: &str) -> Option<String> {
+fn canary(cell: &str, sql: &str, world: &World) -> Option<String> {
     if let Some(at) = cell.find(schema::CANARY) {
         let end = cell[at..].find(|c: char| !c.is_alphanumeric()).map_or(cell.len(), |end| at + end);
         if !sql.contains(&cell[at..end]) {
@@ -367,11 +373,18 @@ fn canary(cell: &str, sql: &str) -> Option<String> {
         let is_canary = number
             .parse::<i64>()
             .is_ok_and(|number| (schema::CANARY_NUMBER..schema::CANARY_NUMBER + 100_000_000).contains(&number));
-        if is_canary && !sql.contains(number) {
+        // One of this world's: a piece of a hash may look like one.
+        if is_canary && !sql.contains(number) && holds(world, number) {
             return Some(number.to_owned());
         }
     }
     None
+}
+
+/// Whether a cell of the world's has the number.
+fn holds(world: &World, number: &str) -> bool {
+    let rows = world.tables.iter().flat_map(|table| table.rows.iter().chain(&table.other));
+    rows.flatten().any(|value| format!("{value:?}").contains(number))
 }
 
 /// The values of a statement, for a report.
