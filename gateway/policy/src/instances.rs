@@ -58,6 +58,11 @@ impl Places {
         self.free.fetch_update(Ordering::AcqRel, Ordering::Acquire, less).ok()?;
         Some(Place { places: Arc::clone(self) })
     }
+
+    /// How many used instances may wait to be dropped.
+    fn batch(&self) -> usize {
+        BATCH.min(self.total / PART)
+    }
 }
 
 impl Drop for Place {
@@ -69,8 +74,10 @@ impl Drop for Place {
 
 /// How long the thread goes on looking around after the last work.
 const LINGER: Duration = Duration::from_millis(50);
-/// Used instances that wait to be dropped, at most; so many are dropped between two looks around.
+/// Used instances that wait to be dropped, at most; so many are dropped between two looks around. They hold places while
+/// the thread that drops them waits for a processor: a small part of all at most.
 const BATCH: usize = 16;
+const PART: usize = 8;
 /// How often who waits for a place looks by himself: a place may be given back just before he waits.
 const LOOK: Duration = Duration::from_millis(1);
 /// How often it looks around.
@@ -153,7 +160,7 @@ impl Keeper {
 
     /// Drops a used instance: elsewhere, unless the thread is behind.
     pub(crate) fn used(&self, instance: Instance) {
-        let Some(mut desk) = self.room.desk.try_lock().filter(|desk| desk.used.len() < BATCH) else {
+        let Some(mut desk) = self.room.desk.try_lock().filter(|desk| desk.used.len() < self.places.batch()) else {
             return drop(instance);
         };
         desk.used.push(instance);
