@@ -52,11 +52,18 @@ enum ApprovalsCommand {
         all: bool,
     },
     /// One of them, with its values.
+    #[command(after_help = "\
+Examples:
+  mountgate approvals show 0198c0de-0000-7000-8000-000000000000")]
     Show {
         /// Its id.
         id: String,
     },
     /// Approve it, once you have seen it.
+    #[command(after_help = "\
+Examples:
+  mountgate approvals approve 0198c0de-0000-7000-8000-000000000000
+  mountgate approvals approve 0198c0de-0000-7000-8000-000000000000 --digest sha256:…     in scripts")]
     Approve {
         /// Its id.
         id: String,
@@ -65,11 +72,17 @@ enum ApprovalsCommand {
         digest: Option<String>,
     },
     /// Deny it.
+    #[command(after_help = "\
+Examples:
+  mountgate approvals deny 0198c0de-0000-7000-8000-000000000000")]
     Deny {
         /// Its id.
         id: String,
     },
     /// Make a write that takes an executed one back, where the rows have not changed since.
+    #[command(after_help = "\
+Examples:
+  mountgate approvals revert 0198c0de-0000-7000-8000-000000000000")]
     Revert {
         /// Its id.
         id: String,

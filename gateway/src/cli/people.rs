@@ -36,14 +36,17 @@ asked for themselves, nor one of an agent that they run.")]
         /// The name, as the ledger will have it.
         name: String,
         #[command(flatten)]
-        grant: GrantArgs,
+        grant: Role,
     },
     /// Give a person another grant, in the place of the one before.
+    #[command(after_help = "\
+Examples:
+  mountgate person grant alice --approves support,billing")]
     Grant {
         /// The name.
         name: String,
         #[command(flatten)]
-        grant: GrantArgs,
+        grant: Role,
     },
     /// List people.
     List,
@@ -55,7 +58,7 @@ asked for themselves, nor one of an agent that they run.")]
 }
 
 #[derive(Debug, Args)]
-struct GrantArgs {
+struct Role {
     /// The mounts whose writes the person approves.
     #[arg(long, required = true, value_delimiter = ',', value_name = "MOUNT")]
     approves: Vec<String>,
@@ -64,8 +67,8 @@ struct GrantArgs {
     runs: Vec<String>,
 }
 
-impl From<GrantArgs> for PersonGrant {
-    fn from(grant: GrantArgs) -> Self {
+impl From<Role> for PersonGrant {
+    fn from(grant: Role) -> Self {
         Self {
             approves: grant.approves.into_iter().map(MountName::new).collect(),
             runs: grant.runs.into_iter().map(AgentName::new).collect(),

@@ -32,7 +32,9 @@ enum QuarantineCommand {
     /// Who is set apart, since when and why.
     List,
     /// Serve somebody no more.
-    #[command(after_help = EXAMPLES)]
+    #[command(after_help = "\
+Examples:
+  mountgate quarantine set --agent support-bot")]
     Set {
         #[command(flatten)]
         who: Who,
@@ -40,7 +42,9 @@ enum QuarantineCommand {
         admin: Admin,
     },
     /// Serve somebody again.
-    #[command(after_help = EXAMPLES)]
+    #[command(after_help = "\
+Examples:
+  mountgate quarantine lift --session 0190-…")]
     Lift {
         #[command(flatten)]
         who: Who,

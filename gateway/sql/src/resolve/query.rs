@@ -453,9 +453,6 @@ impl<'a> Resolver<'a> {
         if self.dialect == Dialect::Sqlite {
             return Err(refuse::unsupported(format!("`{word}`"), key.span()));
         }
-        // PostgreSQL 15 takes a key that the scope's filter fixes to one value for no key to order by, though grouping
-        // sets put NULL in its place: a fence keeps the filter out of its sight.
-        self.leaky = true;
         let mut resolved = Vec::with_capacity(sets.len());
         for set in sets {
             resolved.push(set.iter().map(|key| self.group_key(key, outputs)).collect::<Outcome<Vec<_>>>()?);
