@@ -1,7 +1,7 @@
 //! The short way of a plain call: one `tools/call` with a tool's name, its arguments and nothing else, from a client of a
 //! version of the protocol that asks for nothing else. It is read already, and answered from that reading. Everything else
 //! goes through the library, which also says what is wrong with it; and what a plain call gets is what the library would
-//! have made of it ([`tests`](super::tests)).
+//! have made of it (the tests of `mcp` hold the two against each other).
 
 use bytes::{BufMut, Bytes, BytesMut};
 use hyper::{
