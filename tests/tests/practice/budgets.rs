@@ -98,7 +98,9 @@ async fn so_many_customers_a_day_and_no_more() {
     assert_eq!(ask(&fixture, &token, NAME, &[2]).await, Ok(1));
     // The record has no customer's number.
     let written = String::from_utf8_lossy(&fixture.written().unwrap()).into_owned();
-    assert!(written.contains("\"counted\":[{\"column\":\"customer_id\",\"digest\":\"") && !written.contains("7531902468"));
+    assert!(
+        written.contains("\"counted\":[{\"column\":\"customer_id\",\"digest\":\"") && !written.contains("7531902468")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
